@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Find what the kernel complained about in a console log.
+
+Usage: scripts/console.py LOG
+
+Prints each splat with the KUnit test it fell into; exit 1 if there is one.
+KUnit itself calls a test that splats passed.
+"""
+import re
+import sys
+
+START = re.compile(
+    r"------------\[ cut here \]|WARNING: |BUG: |BUG at |Kernel panic|Internal error|"
+    r"Unable to handle kernel|Oops|UBSAN: |INFO: task .* blocked|INFO: lockdep is turned off|"
+    r"INFO: (possible|inconsistent|trying to register)|rcu: INFO|suspicious RCU|"
+    r"DEBUG_LOCKS_WARN_ON|Invalid wait context|unable to allocate memory for|kmemleak: \d|"
+    r"scheduling while atomic|panicked at|refcount_t: |list_(add|del) corruption|"
+    r"soft lockup|hard LOCKUP|self-detected stall|detected stalls|Call trace:|Call Trace:")
+VAGUE = re.compile(r"cut here|Call [tT]race:")
+END = re.compile(r"---\[ end trace")
+RESULT = re.compile(r"^\s+(?:not )?ok \d+ (\S+)")
+STAMP = re.compile(r"^\[ *\d+\.\d+\](\[ *[TC]\d+\])? ?")
+
+
+class Splat:
+    def __init__(self, line, title):
+        self.line = line
+        self.title = title
+        self.test = ""
+
+    def __str__(self):
+        return f"line {self.line}: {self.title}" + (f" (in {self.test})" if self.test else "")
+
+
+def scan(lines):
+    """Return the splats in an iterable of console lines."""
+    splats, pending, current, left = [], [], None, 0
+    for number, line in enumerate(lines, 1):
+        line = STAMP.sub("", line.rstrip())
+        result = RESULT.match(line)
+        if result:
+            for splat in pending:
+                splat.test = result[1]
+            pending, current = [], None
+            continue
+        left -= 1
+        if current and (END.search(line) or left < 0):
+            current = None
+        if not START.search(line):
+            continue
+        if current and (VAGUE.search(line) or VAGUE.search(current.title)):
+            if VAGUE.search(current.title) and not VAGUE.search(line):
+                current.title = line.strip()
+            continue
+        current, left = Splat(number, line.strip()), 120
+        splats.append(current)
+        pending.append(current)
+    return splats
+
+
+def main():
+    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+        print(__doc__.strip())
+        return 0 if "-h" in sys.argv or "--help" in sys.argv else 2
+    try:
+        with open(sys.argv[1], errors="replace") as log:
+            splats = scan(log)
+    except OSError as error:
+        print(f"console.py: {error}", file=sys.stderr)
+        return 2
+    for splat in splats:
+        print(splat)
+    return 1 if splats else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A Linux guest on QEMU's arm64 `virt` machine, seen from inside and outside.
+
+Inside, commands run through the virtio console (see guest-init). Outside, the
+input lines of the PL061 are driven and its registers read through qtest, and
+QMP presses the power button. Used by boot_scenario.py.
+"""
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from qemu.qmp.legacy import QEMUMonitorProtocol
+
+PL061 = 0x09030000
+
+
+class GuestError(Exception):
+    """The guest did not do what it had to: no answer, or it died."""
+
+
+class Guest:
+    def __init__(self, kernel, initramfs, logs, smp=2, append=""):
+        self.logs = logs
+        self.console = f"{logs}/console"
+        self.trace = f"{logs}/trace"
+        self.count = 0
+        self.buffer = b""
+        self.dir = tempfile.mkdtemp(prefix="pl061.")
+        for path in (self.console, self.trace):
+            open(path, "w").close()
+        command = [
+            "setpriv", "--pdeathsig", "KILL",
+            "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-accel", "tcg",
+            "-smp", str(smp), "-m", "1024", "-nodefaults", "-display", "none", "-no-reboot",
+            "-kernel", kernel, "-initrd", initramfs,
+            "-append", f"console=ttyAMA0 kunit.enable=0 panic=-1 {append}".strip(),
+            "-serial", f"file:{self.console}",
+            "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
+            "-qtest", f"unix:{self.dir}/qtest,server=on,wait=off", "-qtest-log", "/dev/null",
+            "-chardev", f"socket,id=commands,path={self.dir}/commands,server=on,wait=off",
+            "-device", "virtio-serial-device", "-device", "virtconsole,chardev=commands",
+            "-trace", "enable=pl061_*", "-D", self.trace,
+        ]
+        with open(f"{logs}/qemu", "w") as log:
+            self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self.commands = self._connect("commands")
+            self.qtest = self._connect("qtest")
+            self.qmp = QEMUMonitorProtocol(f"{self.dir}/qmp")
+            self.qmp.connect()
+            self._answer("ready", 180)
+            self.pl061 = self._find("pl061")
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self, name, timeout=30):
+        deadline = time.monotonic() + timeout
+        while True:
+            link = socket.socket(socket.AF_UNIX)
+            try:
+                link.connect(f"{self.dir}/{name}")
+                return link
+            except OSError:
+                link.close()
+                if self.qemu.poll() is not None or time.monotonic() > deadline:
+                    raise GuestError(f"QEMU did not start, see {self.logs}/qemu") from None
+                time.sleep(0.05)
+
+    def _find(self, kind):
+        for item in self.qmp.cmd("qom-list", path="/machine/unattached"):
+            if item["type"] == f"child<{kind}>":
+                return f"/machine/unattached/{item['name']}"
+        raise GuestError(f"the machine has no {kind}")
+
+    def _answer(self, ident, timeout):
+        deadline = time.monotonic() + timeout
+        mark = re.compile(rb"(?:^|\n)@@" + ident.encode() + rb" (\d+)\r?\n")
+        while not (found := mark.search(self.buffer)):
+            self.commands.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                data = self.commands.recv(4096)
+            except TimeoutError:
+                raise GuestError(f"no answer in {timeout} s to command {ident}, "
+                                 f"see {self.console}") from None
+            if not data:
+                raise GuestError(f"the guest is gone, see {self.console}")
+            self.buffer += data
+        output = self.buffer[:found.start()]
+        self.buffer = self.buffer[found.end():]
+        return int(found[1]), output.decode(errors="replace").replace("\r", "").strip()
+
+    def run(self, command, timeout=30):
+        """Run a shell command in the guest; return (status, output)."""
+        self.count += 1
+        self.commands.sendall(f"{self.count} {command}\n".encode())
+        return self._answer(str(self.count), timeout)
+
+    def until(self, command, text, timeout=30):
+        """Run `command` until its output matches `text`; return (found, output)."""
+        deadline = time.monotonic() + timeout
+        while True:
+            _, output = self.run(command)
+            if re.search(text, output):
+                return True, output
+            if time.monotonic() > deadline:
+                return False, output
+
+    def _qtest(self, command):
+        self.qtest.sendall(command.encode() + b"\n")
+        reply = b""
+        while not reply.endswith(b"\n"):
+            reply += self.qtest.recv(4096)
+        if not reply.startswith(b"OK"):
+            raise GuestError(f"qtest: {command}: {reply.decode().strip()}")
+        return reply.decode().split()[1:]
+
+    def drive(self, line, level):
+        """Drive an input line of the PL061 from outside."""
+        self._qtest(f"set_irq_in {self.pl061} unnamed-gpio-in {line} {level}")
+
+    def register(self, offset):
+        """Read a register of the PL061 from outside."""
+        return int(self._qtest(f"readb {PL061 + offset:#x}")[0], 16)
+
+    def outputs(self):
+        """Levels that the PL061 has put on its output lines, from the trace."""
+        levels = {}
+        with open(self.trace) as trace:
+            for line in trace:
+                if found := re.search(r"pl061_set_output .*setting output (\d+) to (\d)", line):
+                    levels[int(found[1])] = int(found[2])
+        return levels
+
+    def power_off(self, timeout=60):
+        """Ask for a clean power-off; True if QEMU went with status 0."""
+        self.commands.sendall(b"off poweroff -f\n")
+        try:
+            return self.qemu.wait(timeout) == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def close(self):
+        if self.qemu.poll() is None:
+            self.qemu.kill()
+        self.qemu.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Judge what scripts/kunit left behind.
+
+Usage: scripts/judge.py one DIR       judge one patch, write DIR/result.json
+       scripts/judge.py all [--json FILE] [--junit FILE] DIR...
+                                      table of the results; exit 1 on a failure
+
+DIR holds meta.json (written by scripts/kunit), build.log, console and the JSON
+of kunit.py. See ci/known-splats for what the base is known to complain about.
+"""
+import json
+import os
+import re
+import sys
+import xml.etree.ElementTree as ET
+
+from console import scan
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def read(path, default=""):
+    try:
+        with open(path, errors="replace") as f:
+            return f.read()
+    except FileNotFoundError:
+        return default
+
+
+def load(path):
+    text = read(path)
+    return json.loads(text) if text.strip() else {}
+
+
+def warnings(log):
+    """Compiler, Clippy, modpost, dtc and linker warnings, without line numbers."""
+    found, lines = set(), log.splitlines()
+    for i, line in enumerate(lines):
+        if re.match(r"warning(\[\w+\])?: ", line):
+            where = next((l for l in lines[i:i + 4] if re.match(r"\s+--> ", l)), "")
+            found.add(line + re.sub(r"\s+--> |:\d+", " ", where).rstrip())
+        elif re.search(r"\bwarning: |\bWARNING: ", line, re.I):
+            found.add(re.sub(r":\d+", "", line.strip()))
+    return found
+
+
+def patch_names():
+    return [line.strip() for line in read(f"{TOP}/series").splitlines()
+            if line.strip() and not line.startswith("#")]
+
+
+def slug(patch):
+    return re.sub(r"^\d+-|\.patch$", "", patch)
+
+
+def known_splats(flavour, position, path=f"{TOP}/ci/known-splats"):
+    """Entries that must occur at this position of the series."""
+    slugs = [slug(p) for p in patch_names()]
+    active = []
+    for number, line in enumerate(read(path).splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = [f.strip() for f in line.split(" | ")]
+        if len(fields) != 5 or not fields[4]:
+            sys.exit(f"judge.py: {path}:{number}: five fields are needed: "
+                     "flavour | patch that mends it or - | test | pattern | reason")
+        where, mended_by, test, pattern, _ = fields
+        if mended_by != "-" and mended_by not in slugs:
+            sys.exit(f"judge.py: {path}:{number}: no patch '{mended_by}' in series")
+        if where != flavour:
+            continue
+        if mended_by == "-" or position <= slugs.index(mended_by):
+            active.append((test, re.compile(pattern), line))
+    return active
+
+
+def suites(kunit):
+    """{suite: {case: status}} from the JSON of kunit.py."""
+    return {group["name"]: {case["name"]: case["status"] for case in group.get("test_cases", [])}
+            for group in kunit.get("sub_groups", [])}
+
+
+def judge(folder):
+    meta = load(f"{folder}/meta.json")
+    gates = []          # [name, ok, text]
+
+    def gate(name, problems):
+        gates.append({"gate": name, "ok": not problems, "problems": problems})
+
+    gate("config", [] if meta["config"] == 0 else
+         read(f"{folder}/config.log").strip().splitlines()[-5:])
+    if meta["config"] == 0:
+        problems = [] if meta["build"] == 0 else ["build failed: " + f"{folder}/build.log"] + [
+            line for line in read(f"{folder}/build.log").splitlines()
+            if re.match(r"error|.*: (fatal )?error", line)][:5]
+        gate("build", problems)
+        seen = warnings(read(f"{folder}/build.log"))
+        known = set(read(meta["base_warnings"]).splitlines())
+        if meta["position"] == 0:
+            with open(meta["base_warnings"], "w") as f:
+                f.writelines(w + "\n" for w in sorted(seen | known))
+            known |= seen
+        gate("warnings", sorted(seen - known))
+    result = {}
+    if meta.get("run") is not None:
+        result = suites(load(f"{folder}/kunit.json"))
+        bad = [f"{s}: {c}: {st}" for s, cases in result.items() for c, st in cases.items()
+               if st not in ("PASS", "SKIP")]
+        if meta["run"] != 0 and not bad:
+            bad = [f"kunit.py failed: {folder}/kunit.log"]
+        if not result:
+            bad.append("no test ran")
+        gate("kunit", bad)
+        before = load(f"{meta['previous']}/result.json").get("suites", {}) if meta["previous"] else {}
+        gate("suites", [f"suite {s} has vanished" for s in sorted(set(before) - set(result))])
+        splats = scan(read(f"{folder}/console").splitlines())
+        problems, active = [], known_splats(meta["flavour"], meta["position"])
+        for splat in splats:
+            if not any(splat.test == t and p.search(splat.title) for t, p, _ in active):
+                problems.append(f"splat, {folder}/console {splat}")
+        for test, pattern, line in active:
+            if not any(s.test == test and pattern.search(s.title) for s in splats):
+                problems.append(f"known splat no longer occurs, drop it from ci/known-splats: {line}")
+        gate("splats", problems)
+        meta["known_splats"] = len(active)
+    meta.update(gates=gates, suites=result, ok=all(g["ok"] for g in gates))
+    with open(f"{folder}/result.json.new", "w") as f:
+        json.dump(meta, f, indent=1)
+    os.rename(f"{folder}/result.json.new", f"{folder}/result.json")
+    return meta
+
+
+GATES = ["config", "build", "warnings", "kunit", "suites", "splats"]
+
+
+def tests(result):
+    statuses = [st for cases in result["suites"].values() for st in cases.values()]
+    return statuses.count("PASS"), statuses.count("SKIP"), len(statuses)
+
+
+def row(result):
+    state = {g["gate"]: "ok" if g["ok"] else "FAIL" for g in result["gates"]}
+    passed, skipped, _ = tests(result)
+    if state.get("splats") == "ok" and result.get("known_splats"):
+        state["splats"] = f"{result['known_splats']} known"
+    return (f"{result['position']:>4}  " + "".join(f"{state.get(g, '-'):<9}" for g in GATES)
+            + f"{passed:>5}{skipped:>5}  {result['build_seconds']:>4}s {result['run_seconds']:>4}s  "
+            + result["subject"][:60])
+
+
+HEAD = ("   #  " + "".join(f"{g:<9}" for g in GATES) + " pass skip  build   run  patch")
+
+
+def junit(results, path):
+    root = ET.Element("testsuites")
+    for r in results:
+        name = f"{r['flavour']} {r['position']:04d} {r['subject']}"
+        suite = ET.SubElement(root, "testsuite", name=name)
+        for g in r["gates"]:
+            case = ET.SubElement(suite, "testcase", classname=name, name=g["gate"])
+            if not g["ok"]:
+                ET.SubElement(case, "failure", message=(g["problems"] or ["failed"])[0]).text = "\n".join(g["problems"])
+        for s, cases in r["suites"].items():
+            for c, status in cases.items():
+                case = ET.SubElement(suite, "testcase", classname=s, name=c)
+                if status == "SKIP":
+                    ET.SubElement(case, "skipped")
+                elif status != "PASS":
+                    ET.SubElement(case, "failure", message=status)
+        suite.set("tests", str(len(suite)))
+        suite.set("failures", str(len(suite.findall("*/failure"))))
+    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def main(argv):
+    if argv[:1] == ["one"] and len(argv) == 2:
+        result = judge(argv[1])
+        for g in result["gates"]:
+            for problem in g["problems"]:
+                print(f"  {g['gate']}: {problem}")
+        return 0 if result["ok"] else 1
+    if argv[:1] == ["all"]:
+        outputs, folders, rest = {}, [], iter(argv[1:])
+        for arg in rest:
+            if arg in ("--json", "--junit"):
+                outputs[arg] = next(rest)
+            else:
+                folders.append(arg)
+        results = [load(f"{f}/result.json") for f in folders]
+        print(HEAD)
+        for r in results:
+            print(row(r))
+        judged = [r for r in results if not r["reference"]]
+        failed = [r for r in judged if not r["ok"]]
+        summary = {"flavour": results[0]["flavour"], "passed": len(judged) - len(failed),
+                   "failed": len(failed), "patches": results}
+        if "--json" in outputs:
+            with open(outputs["--json"], "w") as f:
+                json.dump(summary, f, indent=1)
+        if "--junit" in outputs:
+            junit(judged, outputs["--junit"])
+        print(f"{summary['passed']} passed, {summary['failed']} failed")
+        return 1 if failed else 0
+    print(__doc__.strip())
+    return 0 if argv[:1] in (["-h"], ["--help"]) else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the scripts in this folder share. Sourced, not run.
+#
+# Environment:
+#   SERIES_CACHE  where trees, builds, tools and logs live
+#                 (default: $XDG_CACHE_HOME or ~/.cache, folder linux-rust-series)
+#   KDIR          a git clone of Linux to work from (default: Debian's 7.3 source)
+#   BASE          commit in KDIR that the series goes on (default: the tag in `series`)
+#   LLVM, RUSTC   toolchain (default: -19, /usr/bin/rustc); rustdoc, rustfmt and
+#                 clippy-driver are taken from beside RUSTC
+#   JOBS          parallel jobs (default: number of CPUs)
+#
+# Exit status: 0 fine, 1 findings, 2 usage or environment, 3 a tool is missing.
+set -eu
+
+PROG=${0##*/}
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+CACHE=${SERIES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-rust-series}
+LLVM=${LLVM:--19}
+RUSTC=${RUSTC:-/usr/bin/rustc}
+JOBS=${JOBS:-$(nproc)}
+WORK=$CACHE/work	# work tree of the gates; theirs alone
+TREE=$CACHE/tree	# work tree of the author
+LOGS=$CACHE/log
+VENV=$CACHE/venv
+
+# The canonical form of a patch: same bytes on every git, through a `git am`.
+FORMAT_PATCH="format-patch --quiet --no-numbered --no-cover-letter --no-base
+	--zero-commit --no-signature --full-index --diff-algorithm=myers
+	--no-encode-email-headers --src-prefix=a/ --dst-prefix=b/
+	--subject-prefix=PATCH"
+
+say() { printf '%s\n' "$*" >&2; }
+die() { rc=$1; shift; say "$PROG: $*"; exit "$rc"; }
+
+# The comment at the head of a script is its manual page.
+usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+
+usage_error() { say "$PROG: $*"; say "Try '$PROG -h'."; exit 2; }
+
+# need TOOL: a path, or a name in PATH.
+need() {
+	command -v "$1" >/dev/null 2>&1 ||
+		die 3 "$1 is missing: run scripts/setup${2:+ (package $2)}"
+}
+
+elapsed() { printf '%d:%02d' $((($1) / 60)) $((($1) % 60)); }
+
+# run LABEL LOG COMMAND...: all output into LOG, a ticker on a terminal.
+TICKER=
+stop_ticker() {
+	[ -z "$TICKER" ] || { kill "$TICKER" && wait "$TICKER"; } 2>/dev/null || :
+	TICKER=
+}
+trap 'stop_ticker' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+run() {
+	run_label=$1 run_log=$2 run_start=$(date +%s)
+	shift 2
+	mkdir -p "${run_log%/*}"
+	: >"$run_log"
+	if [ -t 2 ]; then
+		(
+			while kill -0 $$ 2>/dev/null; do
+				printf '\r\033[K%s  %s  %.50s' "$run_label" \
+					"$(elapsed $(($(date +%s) - run_start)))" \
+					"$(tail -n 1 "$run_log" | tr -cd '[:print:]')" >&2
+				sleep 1
+			done
+		) &
+		TICKER=$!
+	else
+		say "$run_label"
+	fi
+	run_rc=0
+	"$@" >"$run_log" 2>&1 </dev/null || run_rc=$?
+	if [ -n "$TICKER" ]; then
+		stop_ticker
+		printf '\r\033[K' >&2
+	fi
+	RUN_SECONDS=$(($(date +%s) - run_start))
+	return $run_rc
+}
+
+# One user of the cache at a time; a second one waits. The lock goes with its
+# processes, so nothing is left to clean up after a kill.
+lock() {
+	[ -z "${SERIES_LOCKED:-}" ] || return 0
+	mkdir -p "$CACHE" || die 2 "cannot write $CACHE: set SERIES_CACHE to a folder of yours"
+	exec 9>>"$CACHE/lock"
+	if ! flock -n 9; then
+		say "$PROG: waiting for $(cat "$CACHE/lock.owner" 2>/dev/null || echo another run)"
+		flock 9
+	fi
+	echo "$PROG, process $$" >"$CACHE/lock.owner"
+	export SERIES_LOCKED=1
+}
+
+# need_space MEGABYTES
+need_space() {
+	mkdir -p "$CACHE"
+	free=$(df -Pm "$CACHE" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$1" ] ||
+		die 2 "$CACHE has $free MB free, $1 are needed: make room or set SERIES_CACHE"
+}
+
+# --- series ----------------------------------------------------------------
+
+SERIES=$TOP/series
+PATCHES=$TOP/patches
+
+series_base() { sed -n 's/^# BASE //p' "$SERIES"; }
+# "# TOPIC name [topics it needs]"
+series_topics() { awk '/^# TOPIC / { print $3 }' "$SERIES"; }
+topic_needs() { awk -v t="$1" '/^# TOPIC / && $3 == t { for (i = 4; i <= NF; i++) print $i }' "$SERIES"; }
+
+# series_patches [TOPIC]: file names in order.
+# shellcheck disable=SC2120 # the argument is optional
+series_patches() {
+	awk -v want="${1:-}" '
+		/^# TOPIC / { topic = $3 }
+		/^#/ || /^[ \t]*$/ { next }
+		want == "" || topic == want { print $1 }' "$SERIES"
+}
+series_count() { series_patches | wc -l; }
+patch_at() { series_patches | awk -v n="$1" "NR == n"; }
+
+# series_consistent: the list and the files agree.
+series_consistent() {
+	[ -f "$SERIES" ] || { say "series: missing"; return 1; }
+	bad=0
+	for f in $(series_patches); do
+		[ -f "$PATCHES/$f" ] || { say "series names $f, which is not in patches/: restore the file or drop the line"; bad=1; }
+	done
+	for f in "$PATCHES"/*.patch; do
+		[ -e "$f" ] || continue
+		series_patches | grep -qxF "${f##*/}" || { say "patches/${f##*/} is not in series: add the line or delete the file"; bad=1; }
+	done
+	for f in $(series_patches | sort | uniq -d); do
+		say "series names $f twice"; bad=1
+	done
+	[ -n "$(series_base)" ] || { say "series has no '# BASE' line"; bad=1; }
+	return $bad
+}
+
+# --- git -------------------------------------------------------------------
+
+# Same commits from same patches, whatever the user's configuration.
+wgit() {
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null \
+	GIT_COMMITTER_NAME=series GIT_COMMITTER_EMAIL=series@localhost \
+	GIT_AUTHOR_NAME=series GIT_AUTHOR_EMAIL=series@localhost \
+	git -c gc.auto=0 -c advice.detachedHead=false -c core.hooksPath=/dev/null "$@"
+}
+
+# base_repo: sets REPO and BASE_COMMIT.
+base_repo() {
+	if [ -n "${KDIR:-}" ]; then
+		REPO=$(git -C "$KDIR" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) ||
+			die 2 "KDIR=$KDIR is not a git repository"
+		ref=${BASE:-$(series_base)}
+	else
+		REPO=$CACHE/linux.git
+		[ -d "$REPO" ] || die 3 "no kernel source: run scripts/setup, or set KDIR to a clone of Linux"
+		ref=${BASE:-HEAD}
+	fi
+	BASE_COMMIT=$(git -C "$REPO" rev-parse --quiet --verify "$ref^{commit}") ||
+		die 2 "no commit '$ref' in ${KDIR:-$REPO}: fetch it, or name a base with BASE=REF"
+}
+
+# worktree DIR: DIR is a work tree of REPO, made where there is none.
+worktree() {
+	have=$(git -C "$1" rev-parse --path-format=absolute --git-common-dir 2>/dev/null || :)
+	if [ "$have" != "$REPO" ] || ! [ -e "$1/.git" ]; then
+		need_space 4000
+		rm -rf "$1"
+		wgit -C "$REPO" worktree prune
+		wgit -C "$REPO" worktree add --quiet --force --detach "$1" "$BASE_COMMIT"
+	fi
+}
+
+# chain: every patch of the series as a commit on the base, in WORK's repository.
+# Sets CHAIN to the file that lists base and commits, one a line. Commits depend
+# on base and patch bytes only, and are made once.
+chain() {
+	base_repo
+	series_consistent || die 1 "series and patches/ disagree"
+	worktree "$WORK"
+	CHAIN=$CACHE/chain
+	key=$BASE_COMMIT
+	: >"$CHAIN.new"
+	echo "$BASE_COMMIT" >>"$CHAIN.new"
+	at=$BASE_COMMIT made=0
+	for f in $(series_patches); do
+		key=$( { echo "$key"; cat "$PATCHES/$f"; } | sha256sum | cut -c1-40)
+		if next=$(git -C "$WORK" rev-parse --quiet --verify "refs/worktree/series/$key^{commit}"); then
+			at=$next
+		else
+			[ $made = 1 ] || work_at "$at"
+			made=1
+			apply_patch "$WORK" "$f" || {
+				wgit -C "$WORK" am --abort >/dev/null 2>&1 || :
+				die 1 "patches/$f does not apply to ${at%"${at#????????????}"}; $CACHE/log/am says where. 'scripts/tree --upto $(($(wc -l <"$CHAIN.new") - 1))' makes a tree to mend it in"
+			}
+			at=$(git -C "$WORK" rev-parse HEAD)
+			wgit -C "$WORK" update-ref "refs/worktree/series/$key" "$at"
+		fi
+		echo "$at" >>"$CHAIN.new"
+	done
+	mv "$CHAIN.new" "$CHAIN"
+}
+commit_at() { sed -n "$(($1 + 1))p" "$CHAIN"; }
+
+# apply_patch DIR FILE
+apply_patch() {
+	mkdir -p "$LOGS"
+	wgit -C "$1" am -q -3 --committer-date-is-author-date "$PATCHES/$2" >"$LOGS/am" 2>&1
+}
+
+# work_at COMMIT: the gates' work tree, clean, at that commit.
+work_at() {
+	worktree "$WORK"
+	gitdir=$(git -C "$WORK" rev-parse --path-format=absolute --git-dir)
+	rm -f "$gitdir/index.lock" "$gitdir/HEAD.lock"
+	wgit -C "$WORK" am --abort >/dev/null 2>&1 || :
+	wgit -C "$WORK" reset -q --hard
+	wgit -C "$WORK" clean -fdq
+	wgit -C "$WORK" checkout -q --force --detach "$1"
+}
+
+# export_patches DIR RANGE OUT: canonical files of the commits that change
+# something. A sign-off belongs to the person who submits and is left out.
+export_patches() {
+	rm -rf "$3"
+	mkdir -p "$3"
+	export_n=0
+	for export_commit in $(git -C "$1" rev-list --reverse "$2"); do
+		! git -C "$1" diff --quiet "$export_commit^" "$export_commit" || continue
+		export_n=$((export_n + 1))
+		# shellcheck disable=SC2086 # FORMAT_PATCH is a list of options
+		GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null git -C "$1" \
+			$FORMAT_PATCH --start-number $export_n -o "$3" -1 "$export_commit"
+	done
+	for f in "$3"/*.patch; do
+		[ ! -e "$f" ] || sed -i '1,/^---$/{/^Signed-off-by: /d}' "$f"
+	done
+}
+
+# --- kernel build ----------------------------------------------------------
+
+kmake() {
+	kmake_o=$1
+	shift
+	case $LLVM in
+	-*) LIBCLANG_PATH=${LIBCLANG_PATH:-/usr/lib/llvm$LLVM/lib}; export LIBCLANG_PATH ;;
+	esac
+	rustbin=${RUSTC%/*}
+	make -C "$WORK" O="$kmake_o" LOCALVERSION= ARCH="${KARCH:-arm64}" LLVM="$LLVM" \
+		RUSTC="$RUSTC" RUSTDOC="$rustbin/rustdoc" RUSTFMT="$rustbin/rustfmt" \
+		CLIPPY_DRIVER="$rustbin/clippy-driver" BINDGEN="$CACHE/bin/bindgen" "$@"
+}
+
+# flavour_fragments FLAVOUR: the files that make its configuration.
+flavour_fragments() {
+	for f in rust kunit boot pl061 "$1"; do
+		[ -f "$TOP/kconfig-fragments/$f.config" ] ||
+			die 2 "no flavour '$1': kconfig-fragments/$f.config does not exist"
+		echo "$TOP/kconfig-fragments/$f.config"
+	done
+}
+
+# configure O POSITION FILE...: .config from the files, then look whether each
+# option of our fragments took effect. A symbol that a later patch adds is no fault.
+configure() {
+	conf_o=$1 conf_position=$2
+	shift 2
+	mkdir -p "$conf_o"
+	[ ! -f "$conf_o/.config" ] || mv "$conf_o/.config" "$conf_o/.config.before"
+	cat "$@" >"$conf_o/.config"
+	kmake "$conf_o" olddefconfig || return 1
+	# An unchanged .config keeps its time, and so the objects.
+	if cmp -s "$conf_o/.config" "$conf_o/.config.before"; then
+		mv "$conf_o/.config.before" "$conf_o/.config"
+	fi
+	for fragment; do
+		shift
+		case $fragment in
+		"$TOP"/kconfig-fragments/*) set -- "$@" "$fragment" ;;
+		esac
+	done
+	config_took_effect "$conf_o/.config" "$conf_position" "$@"
+}
+
+config_took_effect() {
+	cte_config=$1 cte_position=$2
+	shift 2
+	cte_later=$(series_patches | tail -n "+$((cte_position + 1))" |
+		while read -r f; do sed -n 's/^+\(menu\)\{0,1\}config \([A-Z0-9_]*\)$/\2/p' "$PATCHES/$f"; done)
+	awk -v later="$cte_later" '
+		BEGIN { n = split(later, l, "\n"); for (i = 1; i <= n; i++) skip["CONFIG_" l[i]] = 1 }
+		function name(s) { sub(/^# /, "", s); sub(/[ =].*/, "", s); return s }
+		function value(s) { return s ~ /^# CONFIG_.* is not set$/ ? "n" : substr(s, index(s, "=") + 1) }
+		!/^(# )?CONFIG_[A-Z0-9_]+(=| is not set)/ { next }
+		FILENAME == ARGV[1] { is[name($0)] = value($0); next }
+		{
+			k = name($0); v = value($0); got = (k in is) ? is[k] : "n"
+			if (v != got && !(k in skip)) {
+				sub(/.*\//, "", FILENAME)
+				printf "%s: %s=%s did not take effect, .config has %s\n", FILENAME, k, v, got
+				bad = 1
+			}
+		}
+		END { exit bad }' "$cte_config" "$@"
+}
