@@ -3,6 +3,7 @@
 """Judge what scripts/kunit left behind.
 
 Usage: scripts/judge.py one DIR       judge one patch, write DIR/result.json
+       scripts/judge.py mutation DIR  say what caught a mutation; exit 1 if nothing did
        scripts/judge.py all [--json FILE] [--junit FILE] DIR...
                                       table of the results; exit 1 on a failure
 
@@ -180,6 +181,16 @@ def main(argv):
             for problem in g["problems"]:
                 print(f"  {g['gate']}: {problem}")
         return 0 if result["ok"] else 1
+    if argv[:1] == ["mutation"] and len(argv) == 2:
+        result = judge(argv[1])
+        caught = [p for g in result["gates"] for p in g["problems"] if g["gate"] in ("kunit", "splats")]
+        if result["build"] != 0:
+            print(f"does not build: {argv[1]}/build.log")
+        elif not caught:
+            print("SURVIVED")
+        for problem in caught:
+            print(f"caught: {problem.replace(argv[1] + '/', '')}")
+        return 0 if caught and result["build"] == 0 else 1
     if argv[:1] == ["all"]:
         outputs, folders, rest = {}, [], iter(argv[1:])
         for arg in rest:

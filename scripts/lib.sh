@@ -313,3 +313,34 @@ config_took_effect() {
 		}
 		END { exit bad }' "$cte_config" "$@"
 }
+
+# json_string TEXT
+json_string() { printf '"%s"' "$(printf '%s' "$1" | sed 's/[\\"]/\\&/g')"; }
+
+# kunit_run LABEL DIR O POSITION FRAGMENT...: configure, build and run what is
+# in WORK. Leaves logs, console and kunit.json in DIR, and how it went, as
+# members of a JSON object, in KUNIT_RUN. Judging is for judge.py.
+kunit_run() {
+	kr_label=$1 kr_dir=$2 kr_o=$3
+	shift 3
+	kr_config=0 kr_build=null kr_run=null kr_build_seconds=0 kr_run_seconds=0
+	mkdir -p "$kr_dir"
+	run "$kr_label: configuration" "$kr_dir/config.log" configure "$kr_o" "$@" || kr_config=$?
+	if [ "$kr_config" = 0 ]; then
+		kr_build=0
+		run "$kr_label: build" "$kr_dir/build.log" kmake "$kr_o" -j"$JOBS" CLIPPY=1 Image.gz || kr_build=$?
+		kr_build_seconds=$RUN_SECONDS
+	fi
+	if [ "$kr_build" = 0 ]; then
+		kr_run=0
+		rm -f "$kr_o/test.log"
+		run "$kr_label: KUnit" "$kr_dir/kunit.log" \
+			setpriv --pdeathsig TERM env -C "$WORK" /usr/bin/python3 tools/testing/kunit/kunit.py exec \
+			--arch arm64 --build_dir "$kr_o" --timeout "${KUNIT_TIMEOUT:-900}" --qemu_args='-smp 2' \
+			--json="$kr_dir/kunit.json" || kr_run=$?
+		kr_run_seconds=$RUN_SECONDS
+		cp "$kr_o/test.log" "$kr_dir/console" 2>/dev/null || :
+	fi
+	KUNIT_RUN="\"config\": $kr_config, \"build\": $kr_build, \"run\": $kr_run,
+	 \"build_seconds\": $kr_build_seconds, \"run_seconds\": $kr_run_seconds"
+}

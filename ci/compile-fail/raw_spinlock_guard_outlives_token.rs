@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A guard from `lock_with()` holds on to the token.
+use kernel::interrupt::local_interrupt_disable;
+use kernel::sync::RawSpinLockIrq;
+
+pub fn lock_with(lock: &RawSpinLockIrq<u32>) {
+    let token = local_interrupt_disable();
+    let guard = lock.lock_with(&token);
+    drop(token); //~ E0505
+    drop(guard);
+}
+
+pub fn try_lock_with(lock: &RawSpinLockIrq<u32>) {
+    let token = local_interrupt_disable();
+    let guard = lock.try_lock_with(&token);
+    core::mem::forget(token); //~ E0505
+    drop(guard);
+}
+
+pub fn kept<'a>(lock: &'a RawSpinLockIrq<u32>) {
+    let mut kept = None;
+    {
+        let token = local_interrupt_disable();
+        kept = Some(lock.lock_with(&token)); //~ E0597
+    }
+    drop(kept.take());
+    kept = Some(lock.lock_with(&local_interrupt_disable())); //~ E0716
+    let _: Option<kernel::sync::RawSpinLockGuard<'_, u32>> = kept;
+}
