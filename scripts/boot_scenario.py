@@ -10,6 +10,8 @@ registers and lines, and QEMU's own messages.
 import re
 import sys
 
+from qemu.qmp import QMPError
+
 from console import scan
 from guest import Guest, GuestError
 
@@ -200,7 +202,7 @@ def main():
             guest.close()
     except GuestError as error:
         tap.check("guest", False, error)
-    except (OSError, KeyboardInterrupt) as error:
+    except (OSError, QMPError, KeyboardInterrupt) as error:
         tap.check("guest", False, f"{type(error).__name__}: {error}")
     with open(f"{logs}/console", errors="replace") as console:
         splats = scan(console)

@@ -16,10 +16,14 @@ START = re.compile(
     r"INFO: (possible|inconsistent|trying to register)|rcu: INFO|suspicious RCU|"
     r"DEBUG_LOCKS_WARN_ON|Invalid wait context|unable to allocate memory for|kmemleak: \d|"
     r"scheduling while atomic|panicked at|refcount_t: |list_(add|del) corruption|"
-    r"soft lockup|hard LOCKUP|self-detected stall|detected stalls|Call trace:|Call Trace:")
+    r"soft lockup|hard LOCKUP|self-detected stall|detected stalls|softirq: huh|NOHZ tick-stop error|"
+    r"nobody cared|BUG [\w-]+ \(|SError Interrupt|Bad mode in|Insufficient stack space|"
+    r"Unexpected kernel BRK|csd: Detected|unexpected IRQ trap|genirq: Flags mismatch|"
+    r"exited with irqs disabled|preemption imbalance|Out of memory|not an immutable chip|"
+    r"Call trace:|Call Trace:")
 VAGUE = re.compile(r"cut here|Call [tT]race:")
 END = re.compile(r"---\[ end trace")
-RESULT = re.compile(r"^\s+(?:not )?ok \d+ (\S+)")
+RESULT = re.compile(r"^ {4}(?:not )?ok \d+ (\S+)")
 STAMP = re.compile(r"^\[ *\d+\.\d+\](\[ *[TC]\d+\])? ?")
 
 

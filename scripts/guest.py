@@ -111,10 +111,17 @@ class Guest:
                 return False, output
 
     def _qtest(self, command):
-        self.qtest.sendall(command.encode() + b"\n")
         reply = b""
-        while not reply.endswith(b"\n"):
-            reply += self.qtest.recv(4096)
+        try:
+            self.qtest.settimeout(30)
+            self.qtest.sendall(command.encode() + b"\n")
+            while not reply.endswith(b"\n"):
+                data = self.qtest.recv(4096)
+                if not data:
+                    raise GuestError(f"QEMU is gone, see {self.console}")
+                reply += data
+        except OSError as error:
+            raise GuestError(f"qtest: {command}: {error}, see {self.console}") from None
         if not reply.startswith(b"OK"):
             raise GuestError(f"qtest: {command}: {reply.decode().strip()}")
         return reply.decode().split()[1:]

@@ -8,7 +8,8 @@ Usage: scripts/judge.py one DIR       judge one patch, write DIR/result.json
                                       table of the results; exit 1 on a failure
 
 DIR holds meta.json (written by scripts/kunit), build.log, console and the JSON
-of kunit.py. See ci/known-splats for what the base is known to complain about.
+of kunit.py; beside it are copies of series and of ci/known-splats, which lists
+what the base is known to complain about.
 """
 import json
 import os
@@ -17,9 +18,6 @@ import sys
 import xml.etree.ElementTree as ET
 
 from console import scan
-
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
 
 def read(path, default=""):
     try:
@@ -34,6 +32,11 @@ def load(path):
     return json.loads(text) if text.strip() else {}
 
 
+def write_lines(path, lines):
+    with open(path, "w") as f:
+        f.writelines(line + "\n" for line in sorted(lines))
+
+
 def warnings(log):
     """Compiler, Clippy, modpost, dtc and linker warnings, without line numbers."""
     found, lines = set(), log.splitlines()
@@ -46,18 +49,15 @@ def warnings(log):
     return found
 
 
-def patch_names():
-    return [line.strip() for line in read(f"{TOP}/series").splitlines()
-            if line.strip() and not line.startswith("#")]
-
-
 def slug(patch):
     return re.sub(r"^\d+-|\.patch$", "", patch)
 
 
-def known_splats(flavour, position, path=f"{TOP}/ci/known-splats"):
+def known_splats(flavour, position, folder):
     """Entries that must occur at this position of the series."""
-    slugs = [slug(p) for p in patch_names()]
+    slugs = [slug(line.strip()) for line in read(f"{folder}/series").splitlines()
+             if line.strip() and not line.startswith("#")]
+    path = f"{folder}/known-splats"
     active = []
     for number, line in enumerate(read(path).splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -76,6 +76,10 @@ def known_splats(flavour, position, path=f"{TOP}/ci/known-splats"):
     return active
 
 
+def passes(cases):
+    return list(cases.values()).count("PASS")
+
+
 def suites(kunit):
     """{suite: {case: status}} from the JSON of kunit.py."""
     return {group["name"]: {case["name"]: case["status"] for case in group.get("test_cases", [])}
@@ -89,7 +93,7 @@ def judge(folder):
     def gate(name, problems):
         gates.append({"gate": name, "ok": not problems, "problems": problems})
 
-    gate("config", [] if meta["config"] == 0 else
+    gate("config", [] if meta["config"] == 0 else ["configuration failed"] +
          read(f"{folder}/config.log").strip().splitlines()[-5:])
     if meta["config"] == 0:
         problems = [] if meta["build"] == 0 else ["build failed: " + f"{folder}/build.log"] + [
@@ -97,26 +101,43 @@ def judge(folder):
             if re.match(r"error|.*: (fatal )?error", line)][:5]
         gate("build", problems)
         seen = warnings(read(f"{folder}/build.log"))
+        # An incremental build repeats only some of what the base warned of.
+        run_warnings = f"{os.path.dirname(folder)}/warnings"
         known = set(read(meta["base_warnings"]).splitlines())
         if meta["position"] == 0:
-            with open(meta["base_warnings"], "w") as f:
-                f.writelines(w + "\n" for w in sorted(seen | known))
+            write_lines(meta["base_warnings"], seen | known)
+        known |= set(read(run_warnings).splitlines())
+        if meta["reference"] or meta["position"] == 0:
             known |= seen
+            write_lines(run_warnings, known)
         gate("warnings", sorted(seen - known))
     result = {}
     if meta.get("run") is not None:
-        result = suites(load(f"{folder}/kunit.json"))
+        report = load(f"{folder}/kunit.json")
+        result = suites(report)
         bad = [f"{s}: {c}: {st}" for s, cases in result.items() for c, st in cases.items()
                if st not in ("PASS", "SKIP")]
         if meta["run"] != 0 and not bad:
             bad = [f"kunit.py failed: {folder}/kunit.log"]
         if not result:
             bad.append("no test ran")
+        if report.get("misc", {}).get("errors"):
+            bad.append(f"kunit.py could not make sense of the log: {folder}/kunit.log")
         gate("kunit", bad)
         before = load(f"{meta['previous']}/result.json").get("suites", {}) if meta["previous"] else {}
-        gate("suites", [f"suite {s} has vanished" for s in sorted(set(before) - set(result))])
-        splats = scan(read(f"{folder}/console").splitlines())
-        problems, active = [], known_splats(meta["flavour"], meta["position"])
+        problems = []
+        for s, cases in before.items():
+            was, now = passes(cases), passes(result.get(s, {}))
+            if s not in result:
+                problems.append(f"suite {s} has vanished")
+            elif now < was:
+                problems.append(f"suite {s}: {now} tests pass, {was} did at the patch before")
+        gate("suites", problems)
+        console = read(f"{folder}/console")
+        splats = scan(console.splitlines())
+        problems, active = [], known_splats(meta["flavour"], meta["position"], os.path.dirname(folder))
+        if "KTAP version" not in console:
+            problems.append(f"no KUnit on the console: {folder}/console")
         for splat in splats:
             if not any(splat.test == t and p.search(splat.title) for t, p, _ in active):
                 problems.append(f"splat, {folder}/console {splat}")
@@ -203,6 +224,8 @@ def main(argv):
         for r in results:
             print(row(r))
         judged = [r for r in results if not r["reference"]]
+        # A reference that does not work shows nothing.
+        judged += [r for r in results if r["reference"] and not r["ok"]]
         failed = [r for r in judged if not r["ok"]]
         summary = {"flavour": results[0]["flavour"], "passed": len(judged) - len(failed),
                    "failed": len(failed), "patches": results}

@@ -13,11 +13,15 @@
 # Exit status: 0 fine, 1 findings, 2 usage or environment, 3 a tool is missing.
 set -eu
 
+# A hook of git names its repository in the environment; ours are others.
+# shellcheck disable=SC2046 # a list of names
+unset $(git rev-parse --local-env-vars)
+
 PROG=${0##*/}
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 CACHE=${SERIES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-rust-series}
 LLVM=${LLVM:--19}
-RUSTC=${RUSTC:-/usr/bin/rustc}
+RUSTC=$(command -v "${RUSTC:-/usr/bin/rustc}" || echo "${RUSTC:-/usr/bin/rustc}")
 JOBS=${JOBS:-$(nproc)}
 WORK=$CACHE/work	# work tree of the gates; theirs alone
 TREE=$CACHE/tree	# work tree of the author
@@ -32,6 +36,10 @@ FORMAT_PATCH="format-patch --quiet --no-numbered --no-cover-letter --no-base
 
 say() { printf '%s\n' "$*" >&2; }
 die() { rc=$1; shift; say "$PROG: $*"; exit "$rc"; }
+
+case $CACHE in
+*[[:space:]]*) die 2 "the kernel cannot be built in '$CACHE', which has a blank in it: set SERIES_CACHE" ;;
+esac
 
 # The comment at the head of a script is its manual page.
 usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$0"; }
@@ -140,6 +148,7 @@ series_consistent() {
 	for f in $(series_patches | sort | uniq -d); do
 		say "series names $f twice"; bad=1
 	done
+	sed '/^# TOPIC /,$d' "$SERIES" | grep -v '^#' | grep -q . && { say "series names patches before the first '# TOPIC' line"; bad=1; }
 	[ -n "$(series_base)" ] || { say "series has no '# BASE' line"; bad=1; }
 	return $bad
 }
@@ -154,30 +163,49 @@ wgit() {
 	git -c gc.auto=0 -c advice.detachedHead=false -c core.hooksPath=/dev/null "$@"
 }
 
-# base_repo: sets REPO and BASE_COMMIT.
+# base_repo: sets REPO and BASE_COMMIT. A user's clone is only read: REPO borrows
+# its objects.
 base_repo() {
 	if [ -n "${KDIR:-}" ]; then
-		REPO=$(git -C "$KDIR" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) ||
+		objects=$(git -C "$KDIR" rev-parse --path-format=absolute --git-path objects 2>/dev/null) ||
 			die 2 "KDIR=$KDIR is not a git repository"
 		ref=${BASE:-$(series_base)}
+		BASE_COMMIT=$(git -C "$KDIR" rev-parse --quiet --verify "$ref^{commit}") ||
+			die 2 "no commit '$ref' in $KDIR: fetch it, or name a base with BASE=REF"
+		REPO=$CACHE/kdir-$(echo "$objects" | sha256sum | cut -c1-12).git
+		if ! [ -f "$REPO/objects/info/alternates" ]; then
+			mkdir -p "$CACHE"
+			git init -q --bare "$REPO"
+			git -C "$REPO" config core.bare false # spdxcheck.py asks
+			echo "$objects" >"$REPO/objects/info/alternates"
+		fi
 	else
 		REPO=$CACHE/linux.git
 		[ -d "$REPO" ] || die 3 "no kernel source: run scripts/setup, or set KDIR to a clone of Linux"
 		ref=${BASE:-HEAD}
+		BASE_COMMIT=$(git -C "$REPO" rev-parse --quiet --verify "$ref^{commit}") ||
+			die 2 "no commit '$ref' in $REPO: set KDIR to a clone that has it"
 	fi
-	BASE_COMMIT=$(git -C "$REPO" rev-parse --quiet --verify "$ref^{commit}") ||
-		die 2 "no commit '$ref' in ${KDIR:-$REPO}: fetch it, or name a base with BASE=REF"
 }
 
-# worktree DIR: DIR is a work tree of REPO, made where there is none.
+# worktree DIR: DIR is a work tree of REPO, made where there is none. What is
+# not ours is not removed; what an author worked in is moved away.
 worktree() {
 	have=$(git -C "$1" rev-parse --path-format=absolute --git-common-dir 2>/dev/null || :)
-	if [ "$have" != "$REPO" ] || ! [ -e "$1/.git" ]; then
-		need_space 4000
-		rm -rf "$1"
-		wgit -C "$REPO" worktree prune
-		wgit -C "$REPO" worktree add --quiet --force --detach "$1" "$BASE_COMMIT"
+	if [ "$have" = "$REPO" ] && [ -f "$1/.git" ] && [ -f "$1/Makefile" ]; then
+		return
 	fi
+	if [ -e "$1" ]; then
+		[ -f "$1/.git" ] || die 2 "$1 is not a work tree of ours: move it away, or set SERIES_CACHE"
+		if [ "$1" = "$TREE" ] && [ -e "$TREE.made" ]; then
+			mv "$1" "$1.old.$(date +%s)"
+			say "$PROG: $1 belongs to another kernel repository; it is now $(ls -d "$1".old.* | tail -n 1)"
+		else
+			rm -rf "$1"
+		fi
+	fi
+	need_space 4000
+	wgit -C "$REPO" worktree add --quiet --force --force --detach "$1" "$BASE_COMMIT"
 }
 
 # chain: every patch of the series as a commit on the base, in WORK's repository.
@@ -211,6 +239,21 @@ chain() {
 	mv "$CHAIN.new" "$CHAIN"
 }
 commit_at() { sed -n "$(($1 + 1))p" "$CHAIN"; }
+
+# patch_subject FILE, without the prefix; RFC 2822 folds long lines.
+patch_subject() {
+	awk '/^Subject: / { s = $0; next } s != "" && /^[ \t]/ { s = s $0; next } s != "" { exit }
+		END { sub(/^Subject: (\[PATCH\] )?/, "", s); print s }' "$1"
+}
+
+# tree_file DIR NAME: where scripts/tree keeps what it knows of a work tree.
+tree_file() { git -C "$1" rev-parse --path-format=absolute --git-path "series-$2"; }
+
+# stored_state: which patches these are, and whose.
+stored_state() {
+	echo "$TOP"
+	(cd "$TOP" && cat series patches/* 2>/dev/null | sha256sum)
+}
 
 # apply_patch DIR FILE
 apply_patch() {
@@ -334,9 +377,14 @@ kunit_run() {
 	if [ "$kr_build" = 0 ]; then
 		kr_run=0
 		rm -f "$kr_o/test.log"
+		# QEMU goes when kunit.py goes.
+		mkdir -p "$CACHE/wrap"
+		printf '#!/bin/sh\nexec setpriv --pdeathsig KILL /usr/bin/%s "$@"\n' qemu-system-aarch64 >"$CACHE/wrap/qemu-system-aarch64"
+		chmod +x "$CACHE/wrap/qemu-system-aarch64"
 		run "$kr_label: KUnit" "$kr_dir/kunit.log" \
-			setpriv --pdeathsig TERM env -C "$WORK" /usr/bin/python3 tools/testing/kunit/kunit.py exec \
-			--arch arm64 --build_dir "$kr_o" --timeout "${KUNIT_TIMEOUT:-900}" --qemu_args='-smp 2' \
+			setpriv --pdeathsig TERM env -C "$WORK" PATH="$CACHE/wrap:$PATH" /usr/bin/python3 tools/testing/kunit/kunit.py exec \
+			--arch arm64 --build_dir "$kr_o" --timeout "${KUNIT_TIMEOUT:-900}" \
+			--qemu_args='-smp 2' --kernel_args=panic=-1 \
 			--json="$kr_dir/kunit.json" || kr_run=$?
 		kr_run_seconds=$RUN_SECONDS
 		cp "$kr_o/test.log" "$kr_dir/console" 2>/dev/null || :
