@@ -304,11 +304,32 @@ kmake() {
 		CLIPPY_DRIVER="$rustbin/clippy-driver" BINDGEN="$CACHE/bin/bindgen" "$@"
 }
 
-# flavour_fragments FLAVOUR: the files that make its configuration.
+# flavour_arch FLAVOUR: arm64, or what a line "# ARCH" in the fragment says.
+flavour_arch() {
+	arch=$(sed -n 's/^# ARCH //p' "$TOP/kconfig-fragments/$1.config" 2>/dev/null || :)
+	echo "${arch:-arm64}"
+}
+
+# flavour_rustc FLAVOUR: the caller's, or the kernel's minimum where a line
+# "# RUSTC minimum" says so.
+flavour_rustc() {
+	if grep -q '^# RUSTC minimum$' "$TOP/kconfig-fragments/$1.config" 2>/dev/null; then
+		echo "$CACHE/rust-min/bin/rustc"
+	else
+		echo "$RUSTC"
+	fi
+}
+
+# flavour_fragments FLAVOUR: the files that make its configuration. A kernel for
+# arm64 can be booted by scripts/boot, too.
 flavour_fragments() {
-	for f in rust kunit boot pl061 "$1"; do
+	case $(flavour_arch "$1") in
+	arm64) set -- rust kunit boot pl061 "$1" ;;
+	*) set -- rust kunit "$1" ;;
+	esac
+	for f; do
 		[ -f "$TOP/kconfig-fragments/$f.config" ] ||
-			die 2 "no flavour '$1': kconfig-fragments/$f.config does not exist"
+			die 2 "no flavour '$f': kconfig-fragments/$f.config does not exist"
 		echo "$TOP/kconfig-fragments/$f.config"
 	done
 }
@@ -366,12 +387,16 @@ json_string() { printf '"%s"' "$(printf '%s' "$1" | sed 's/[\\"]/\\&/g')"; }
 kunit_run() {
 	kr_label=$1 kr_dir=$2 kr_o=$3
 	shift 3
+	case ${KARCH:-arm64} in
+	um) kr_target=linux kr_qemu= ;;
+	*) kr_target=Image.gz kr_qemu="--qemu_args=-smp 2" ;;
+	esac
 	kr_config=0 kr_build=null kr_run=null kr_build_seconds=0 kr_run_seconds=0
 	mkdir -p "$kr_dir"
 	run "$kr_label: configuration" "$kr_dir/config.log" configure "$kr_o" "$@" || kr_config=$?
 	if [ "$kr_config" = 0 ]; then
 		kr_build=0
-		run "$kr_label: build" "$kr_dir/build.log" kmake "$kr_o" -j"$JOBS" CLIPPY=1 Image.gz || kr_build=$?
+		run "$kr_label: build" "$kr_dir/build.log" kmake "$kr_o" -j"$JOBS" CLIPPY=1 $kr_target || kr_build=$?
 		kr_build_seconds=$RUN_SECONDS
 	fi
 	if [ "$kr_build" = 0 ]; then
@@ -383,8 +408,8 @@ kunit_run() {
 		chmod +x "$CACHE/wrap/qemu-system-aarch64"
 		run "$kr_label: KUnit" "$kr_dir/kunit.log" \
 			setpriv --pdeathsig TERM env -C "$WORK" PATH="$CACHE/wrap:$PATH" /usr/bin/python3 tools/testing/kunit/kunit.py exec \
-			--arch arm64 --build_dir "$kr_o" --timeout "${KUNIT_TIMEOUT:-900}" \
-			--qemu_args='-smp 2' --kernel_args=panic=-1 \
+			--arch "${KARCH:-arm64}" --build_dir "$kr_o" --timeout "${KUNIT_TIMEOUT:-900}" \
+			${kr_qemu:+"$kr_qemu"} --kernel_args=panic=-1 \
 			--json="$kr_dir/kunit.json" || kr_run=$?
 		kr_run_seconds=$RUN_SECONDS
 		cp "$kr_o/test.log" "$kr_dir/console" 2>/dev/null || :
