@@ -167,7 +167,9 @@ def row(result):
     if state.get("splats") == "ok" and result.get("known_splats"):
         state["splats"] = f"{result['known_splats']} known"
     return (f"{result['position']:>4}  " + "".join(f"{state.get(g, '-'):<9}" for g in GATES)
-            + f"{passed:>5}{skipped:>5}  {result['build_seconds']:>4}s {result['run_seconds']:>4}s  "
+            + f"{passed:>5}{skipped:>5}  "
+            + ("cached       " if result.get("cached") else
+               f"{result['build_seconds']:>4}s {result['run_seconds']:>4}s  ")
             + result["subject"][:60])
 
 

@@ -13,6 +13,9 @@ pub fn guards(plain: &RawSpinLock<u32>, irq: &RawSpinLockIrq<u32>, token: &Local
     send(token); //~ E0277
     send(local_interrupt_disable()); //~ E0277
     share(&local_interrupt_disable()); //~ E0277
+    // It lends a token, which is true on its own processor only.
+    share(&irq.lock()); //~ E0277
+    share(&plain.lock());
     share(plain);
     share(irq);
 }
