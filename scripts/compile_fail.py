@@ -14,7 +14,9 @@ import sys
 import tempfile
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../ci/compile-fail")
-MARK = re.compile(r"//~ *(E\d+)?\s*$")
+MARK = re.compile(r"//~ *(E\d+|lifetime)?\s*$")
+# An error without a code.
+LIFETIME = "lifetime may not live long enough"
 
 
 def command(build, rustc):
@@ -50,7 +52,10 @@ def errors(base, build, text):
             other.append(line)
             continue
         if message.get("level") == "error" and not message["message"].startswith("aborting"):
-            found.append(((message.get("code") or {}).get("code"), message["message"]))
+            code = (message.get("code") or {}).get("code")
+            if message["message"].startswith(LIFETIME):
+                code = "lifetime"
+            found.append((code, message["message"]))
     if done.returncode != 0 and not found:
         found.append((None, " ".join(other) or f"rustc ended with status {done.returncode}"))
     return found

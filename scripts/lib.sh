@@ -390,7 +390,7 @@ kunit_run() {
 	case ${KARCH:-arm64} in
 	um) kr_target=linux kr_qemu= ;;
 	# (QEMU before 10 takes ten times as long for the standard pointer authentication)
-	*) kr_target=Image.gz kr_qemu="--qemu_args=-smp 2 -cpu max,pauth-impdef=on" ;;
+	*) kr_target=Image.gz kr_qemu="--qemu_args=-smp 4 -cpu max,pauth-impdef=on" ;;
 	esac
 	kr_config=0 kr_build=null kr_run=null kr_build_seconds=0 kr_run_seconds=0
 	mkdir -p "$kr_dir"
