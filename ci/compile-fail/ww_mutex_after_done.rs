@@ -14,7 +14,7 @@ pub fn check(a: &Mutex<A, u32>, b: &Mutex<A, u32>, c: &Arc<Mutex<A, u32>>) -> Re
         round.done()?;
         let _ = round.lock(b)?; //~ E0382
         let _ = round.try_lock(b)?; //~ E0382
-        let _ = round.lock_owned(c.clone())?; //~ E0382
+        let _ = round.lock_owned(c)?; //~ E0382
         round.done()?; //~ E0382
         *a += 1;
         drop(a);

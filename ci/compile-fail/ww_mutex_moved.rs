@@ -12,6 +12,11 @@ pub fn ctx(a: Pin<&mut AcquireCtx<A>>, b: Pin<&mut AcquireCtx<A>>) {
     let _ = AcquireCtx::<A>::new();
 }
 
+pub fn mutex(a: Pin<&mut Mutex<A, u32>>, b: Pin<&mut Mutex<A, u32>>) {
+    let _ = (&a, &b);
+    core::mem::swap(a.get_mut(), b.get_mut()); //~ E0277
+}
+
 pub fn while_it_runs(mut set: LockSet<A>, a: &Mutex<A, u32>) -> Result<LockSet<A>> {
     set.run(|round| {
         let _ = core::mem::take(&mut set); //~ E0499

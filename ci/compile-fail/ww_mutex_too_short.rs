@@ -16,8 +16,9 @@ pub fn of_closure(arc: &Arc<Mutex<A, u32>>) -> Result {
         let owned = arc.clone();
         core::mem::forget(round.lock(&local)?); //~ E0716
         core::mem::forget(round.lock(&clone)?); //~ E0597
+        core::mem::forget(round.try_lock(&clone)?); //~ E0597
         core::mem::forget(round.lock(arc)?);
-        core::mem::forget(round.lock_owned(owned)?);
+        core::mem::forget(round.lock_owned(&owned)?);
         let _ = (&local, &clone);
         Ok(())
     })
