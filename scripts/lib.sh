@@ -381,40 +381,63 @@ config_took_effect() {
 # json_string TEXT
 json_string() { printf '"%s"' "$(printf '%s' "$1" | sed 's/[\\"]/\\&/g')"; }
 
-# kunit_run LABEL DIR O POSITION FRAGMENT...: configure, build and run what is
-# in WORK. Leaves logs, console and kunit.json in DIR, and how it went, as
-# members of a JSON object, in KUNIT_RUN. Judging is for judge.py.
-kunit_run() {
-	kr_label=$1 kr_dir=$2 kr_o=$3
+# kunit_build LABEL DIR O POSITION FRAGMENT...: configure and build what is in
+# WORK. DIR gets logs, the kernel, and how it went, as members of a JSON object.
+kunit_build() {
+	kb_label=$1 kb_dir=$2 kb_o=$3
 	shift 3
 	case ${KARCH:-arm64} in
-	um) kr_target=linux kr_qemu= ;;
-	# (QEMU before 10 takes ten times as long for the standard pointer authentication)
-	*) kr_target=Image.gz kr_qemu="--qemu_args=-smp 4 -cpu max,pauth-impdef=on" ;;
+	um) kb_target=linux kb_kernel=linux ;;
+	*) kb_target=Image.gz kb_kernel=arch/arm64/boot/Image.gz ;;
 	esac
-	kr_config=0 kr_build=null kr_run=null kr_build_seconds=0 kr_run_seconds=0
-	mkdir -p "$kr_dir"
-	run "$kr_label: configuration" "$kr_dir/config.log" configure "$kr_o" "$@" || kr_config=$?
-	if [ "$kr_config" = 0 ]; then
-		kr_build=0
-		run "$kr_label: build" "$kr_dir/build.log" kmake "$kr_o" -j"$JOBS" CLIPPY=1 $kr_target || kr_build=$?
-		kr_build_seconds=$RUN_SECONDS
+	kb_config=0 kb_build=null kb_seconds=0
+	mkdir -p "$kb_dir"
+	run "$kb_label: configuration" "$kb_dir/config.log" configure "$kb_o" "$@" || kb_config=$?
+	if [ "$kb_config" = 0 ]; then
+		kb_build=0
+		run "$kb_label: build" "$kb_dir/build.log" kmake "$kb_o" -j"$JOBS" CLIPPY=1 $kb_target || kb_build=$?
+		kb_seconds=$RUN_SECONDS
 	fi
-	if [ "$kr_build" = 0 ]; then
-		kr_run=0
-		rm -f "$kr_o/test.log"
-		# QEMU goes when kunit.py goes.
-		mkdir -p "$CACHE/wrap"
-		printf '#!/bin/sh\nexec setpriv --pdeathsig KILL /usr/bin/%s "$@"\n' qemu-system-aarch64 >"$CACHE/wrap/qemu-system-aarch64"
-		chmod +x "$CACHE/wrap/qemu-system-aarch64"
-		run "$kr_label: KUnit" "$kr_dir/kunit.log" \
-			setpriv --pdeathsig TERM env -C "$WORK" PATH="$CACHE/wrap:$PATH" /usr/bin/python3 tools/testing/kunit/kunit.py exec \
-			--arch "${KARCH:-arm64}" --build_dir "$kr_o" --timeout "${KUNIT_TIMEOUT:-900}" \
-			${kr_qemu:+"$kr_qemu"} --kernel_args=panic=-1 \
-			--json="$kr_dir/kunit.json" || kr_run=$?
-		kr_run_seconds=$RUN_SECONDS
-		cp "$kr_o/test.log" "$kr_dir/console" 2>/dev/null || :
+	printf ' "config": %s, "build": %s, "build_seconds": %s,\n' $kb_config $kb_build "$kb_seconds" >"$kb_dir/members"
+	if [ "$kb_build" = 0 ]; then
+		mkdir -p "$(dirname "$kb_dir/kernel/$kb_kernel")"
+		cp "$kb_o/$kb_kernel" "$kb_dir/kernel/$kb_kernel" || die 2 "cannot copy the kernel to $kb_dir"
 	fi
-	KUNIT_RUN="\"config\": $kr_config, \"build\": $kr_build, \"run\": $kr_run,
-	 \"build_seconds\": $kr_build_seconds, \"run_seconds\": $kr_run_seconds"
+}
+
+# kunit_start LABEL DIR [FILTER]: runs what kunit_build left in DIR, in the
+# background, so that the next one can be built meanwhile. FILTER is a glob of
+# suites. One at a time.
+kunit_start() {
+	KUNIT_DIR=$2 KUNIT_PID='' KUNIT_BEGAN=$(date +%s)
+	[ -d "$2/kernel" ] || return 0
+	say "$1: KUnit"
+	case ${KARCH:-arm64} in
+	um) ks_qemu= ;;
+	# (QEMU before 10 takes ten times as long for the standard pointer authentication)
+	*) ks_qemu="--qemu_args=-smp 4 -cpu max,pauth-impdef=on" ;;
+	esac
+	# QEMU goes when kunit.py goes, which goes with this shell.
+	mkdir -p "$CACHE/wrap"
+	printf '#!/bin/sh\nexec setpriv --pdeathsig KILL /usr/bin/%s "$@"\n' qemu-system-aarch64 >"$CACHE/wrap/qemu-system-aarch64"
+	chmod +x "$CACHE/wrap/qemu-system-aarch64"
+	setpriv --pdeathsig TERM env -C "$WORK" PATH="$CACHE/wrap:$PATH" /usr/bin/python3 tools/testing/kunit/kunit.py exec \
+		--arch "${KARCH:-arm64}" --build_dir "$2/kernel" --timeout "${KUNIT_TIMEOUT:-900}" \
+		${ks_qemu:+"$ks_qemu"} --kernel_args=panic=-1 \
+		--json="$2/kunit.json" ${3:+"$3"} >"$2/kunit.log" 2>&1 </dev/null &
+	KUNIT_PID=$!
+}
+
+# kunit_finish: waits for it. Its folder gets the console, and the rest of the
+# members. Judging is for judge.py.
+kunit_finish() {
+	kf_run=null
+	if [ -n "$KUNIT_PID" ]; then
+		kf_run=0
+		wait "$KUNIT_PID" || kf_run=$?
+		mv "$KUNIT_DIR/kernel/test.log" "$KUNIT_DIR/console" 2>/dev/null || :
+		rm -rf "$KUNIT_DIR/kernel"
+	fi
+	printf ' "run": %s, "run_seconds": %s\n' $kf_run $(($(date +%s) - KUNIT_BEGAN)) >>"$KUNIT_DIR/members"
+	KUNIT_PID=
 }
