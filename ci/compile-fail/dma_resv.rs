@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //! There is no reservation lock by itself, and no guard that outlives its object.
-use kernel::dma_resv::{DmaResv, DmaResvGuard, ReservationClass};
+use kernel::dma_resv::{DmaResv, ReservationClass};
 use kernel::prelude::*;
 use kernel::sync::lock::ww_mutex::{define_wd_class, LockSet, Mutex};
 
@@ -24,7 +24,7 @@ pub fn other_class(a: &DmaResv, b: &Mutex<A, ()>) -> Result {
 pub struct Object(DmaResv);
 
 pub fn outlives(object: KBox<Object>) {
-    let guard: DmaResvGuard<'_> = object.0.lock();
+    let guard = object.0.lock();
     drop(object); //~ E0505
     drop(guard);
 }
