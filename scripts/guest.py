@@ -2,8 +2,8 @@
 """A Linux guest on QEMU's arm64 `virt` machine, seen from inside and outside.
 
 Inside, commands run through the virtio console (see guest-init). Outside, the
-input lines of the PL061 are driven and its registers read through qtest, and
-QMP presses the power button. Used by boot_scenario.py.
+input lines of the PL061 are driven, its registers read and written through
+qtest, and QMP presses the power button. Used by boot_scenario.py.
 """
 import os
 import re
@@ -22,8 +22,31 @@ class GuestError(Exception):
     """The guest did not do what it had to: no answer, or it died."""
 
 
+class NoAnswer(GuestError):
+    """The guest has not answered in time."""
+
+
+MACHINE = ["-M", "virt", "-cpu", "cortex-a57", "-m", "1024", "-nodefaults", "-display", "none"]
+
+
+def device_tree(path, edits, smp=2):
+    """Write the machine's device tree to `path`, with edits.
+
+    Each edit is (options, arguments...) of fdtput; &NODE stands for its phandle.
+    """
+    subprocess.run(["qemu-system-aarch64", *MACHINE, "-smp", str(smp), "-machine", f"dumpdtb={path}"],
+                   check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    for options, *arguments in edits:
+        for at, word in enumerate(arguments):
+            if word.startswith("&"):
+                arguments[at] = subprocess.run(["fdtget", "-t", "x", path, word[1:], "phandle"],
+                                               check=True, capture_output=True, text=True).stdout.strip()
+        subprocess.run(["fdtput", *options.split(), path, *arguments], check=True)
+
+
 class Guest:
-    def __init__(self, kernel, initramfs, logs, smp=2, append=""):
+    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None):
+        os.makedirs(logs, exist_ok=True)
         self.logs = logs
         self.console = f"{logs}/console"
         self.trace = f"{logs}/trace"
@@ -34,8 +57,7 @@ class Guest:
             open(path, "w").close()
         command = [
             "setpriv", "--pdeathsig", "KILL",
-            "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-accel", "tcg",
-            "-smp", str(smp), "-m", "1024", "-nodefaults", "-display", "none", "-no-reboot",
+            "qemu-system-aarch64", *MACHINE, "-accel", "tcg", "-smp", str(smp), "-no-reboot",
             "-kernel", kernel, "-initrd", initramfs,
             "-append", f"console=ttyAMA0 kunit.enable=0 panic=-1 {append}".strip(),
             "-serial", f"file:{self.console}",
@@ -44,6 +66,7 @@ class Guest:
             "-chardev", f"socket,id=commands,path={self.dir}/commands,server=on,wait=off",
             "-device", "virtio-serial-device", "-device", "virtconsole,chardev=commands",
             "-trace", "enable=pl061_*", "-D", self.trace,
+            *(["-dtb", dtb] if dtb else []),
         ]
         with open(f"{logs}/qemu", "w") as log:
             self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -85,8 +108,8 @@ class Guest:
             try:
                 data = self.commands.recv(4096)
             except TimeoutError:
-                raise GuestError(f"no answer in {timeout} s to command {ident}, "
-                                 f"see {self.console}") from None
+                raise NoAnswer(f"no answer in {timeout} s to command {ident}, "
+                               f"see {self.console}") from None
             if not data:
                 raise GuestError(f"the guest is gone, see {self.console}")
             self.buffer += data
@@ -94,11 +117,26 @@ class Guest:
         self.buffer = self.buffer[found.end():]
         return int(found[1]), output.decode(errors="replace").replace("\r", "").strip()
 
-    def run(self, command, timeout=30):
-        """Run a shell command in the guest; return (status, output)."""
+    def start(self, command):
+        """Start a shell command in the guest, for `finish`."""
         self.count += 1
         self.commands.sendall(f"{self.count} {command}\n".encode())
+
+    def finish(self, timeout=30):
+        """Wait for the command that was started; return (status, output)."""
         return self._answer(str(self.count), timeout)
+
+    def poll(self, timeout):
+        """Wait for the command that was started; return (status, output) or None."""
+        try:
+            return self.finish(timeout)
+        except NoAnswer:
+            return None
+
+    def run(self, command, timeout=30):
+        """Run a shell command in the guest; return (status, output)."""
+        self.start(command)
+        return self.finish(timeout)
 
     def until(self, command, text, timeout=30):
         """Run `command` until its output matches `text`; return (found, output)."""
@@ -133,6 +171,37 @@ class Guest:
     def register(self, offset):
         """Read a register of the PL061 from outside."""
         return int(self._qtest(f"readb {PL061 + offset:#x}")[0], 16)
+
+    def write(self, offset, value):
+        """Write a register of the PL061 from outside."""
+        self._qtest(f"writeb {PL061 + offset:#x} {value:#x}")
+
+    def mark(self):
+        """A place in the trace, for `accesses`."""
+        return os.path.getsize(self.trace)
+
+    def mark_console(self):
+        """A place on the console, for `wait_console`."""
+        return os.path.getsize(self.console)
+
+    def accesses(self, mark):
+        """What the guest has read from and written to the PL061 since `mark`."""
+        with open(self.trace) as trace:
+            trace.seek(mark)
+            return [f"{'r' if kind == 'read' else 'w'} {int(offset, 16):03x} {int(value, 16):02x}"
+                    for kind, offset, value in re.findall(
+                        r"pl061_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read())]
+
+    def wait_console(self, text, start=0, timeout=60):
+        """Wait until `text` is on the console, from byte `start`."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            with open(self.console, errors="replace") as console:
+                console.seek(start)
+                if re.search(text, console.read()):
+                    return True
+            time.sleep(0.05)
+        return False
 
     def outputs(self):
         """Levels that the PL061 has put on its output lines, from the trace."""

@@ -324,7 +324,7 @@ flavour_rustc() {
 # arm64 can be booted by scripts/boot, too.
 flavour_fragments() {
 	case $(flavour_arch "$1") in
-	arm64) set -- rust kunit boot pl061 "$1" ;;
+	arm64) set -- rust kunit boot pl061 pl061-kunit "$1" ;;
 	*) set -- rust kunit "$1" ;;
 	esac
 	for f; do
@@ -368,14 +368,22 @@ config_took_effect() {
 		!/^(# )?CONFIG_[A-Z0-9_]+(=| is not set)/ { next }
 		FILENAME == ARGV[1] { is[name($0)] = value($0); next }
 		{
-			k = name($0); v = value($0); got = (k in is) ? is[k] : "n"
-			if (v != got && !(k in skip)) {
-				sub(/.*\//, "", FILENAME)
-				printf "%s: %s=%s did not take effect, .config has %s\n", FILENAME, k, v, got
+			# A later file has the last word.
+			k = name($0)
+			if (!(k in want)) order[++count] = k
+			want[k] = value($0)
+			from[k] = FILENAME
+			sub(/.*\//, "", from[k])
+		}
+		END {
+			for (i = 1; i <= count; i++) {
+				k = order[i]; got = (k in is) ? is[k] : "n"
+				if (want[k] == got || k in skip) continue
+				printf "%s: %s=%s did not take effect, .config has %s\n", from[k], k, want[k], got
 				bad = 1
 			}
-		}
-		END { exit bad }' "$cte_config" "$@"
+			exit bad
+		}' "$cte_config" "$@"
 }
 
 # json_string TEXT
