@@ -101,15 +101,10 @@ def judge(folder):
             if re.match(r"error|.*: (fatal )?error", line)][:5]
         gate("build", problems)
         seen = warnings(read(f"{folder}/build.log"))
-        # An incremental build repeats only some of what the base warned of.
-        run_warnings = f"{os.path.dirname(folder)}/warnings"
         known = set(read(meta["base_warnings"]).splitlines())
-        if meta["position"] == 0:
-            write_lines(meta["base_warnings"], seen | known)
-        known |= set(read(run_warnings).splitlines())
         if meta["reference"] or meta["position"] == 0:
             known |= seen
-            write_lines(run_warnings, known)
+            write_lines(meta["base_warnings"], known)
         gate("warnings", sorted(seen - known))
     result = {}
     if meta.get("run") is not None:
