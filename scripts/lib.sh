@@ -155,12 +155,14 @@ series_consistent() {
 
 # --- git -------------------------------------------------------------------
 
-# Same commits from same patches, whatever the user's configuration.
+# Same commits from same patches, whatever the user's configuration. Hard links or a
+# backup, which change the ctime, are no reason to write all files anew.
 wgit() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null \
 	GIT_COMMITTER_NAME=series GIT_COMMITTER_EMAIL=series@localhost \
 	GIT_AUTHOR_NAME=series GIT_AUTHOR_EMAIL=series@localhost \
-	git -c gc.auto=0 -c advice.detachedHead=false -c core.hooksPath=/dev/null "$@"
+	git -c gc.auto=0 -c advice.detachedHead=false -c core.hooksPath=/dev/null \
+		-c core.trustctime=false "$@"
 }
 
 # base_repo: sets REPO and BASE_COMMIT. A user's clone is only read: REPO borrows
@@ -321,10 +323,10 @@ flavour_rustc() {
 }
 
 # flavour_fragments FLAVOUR: the files that make its configuration. A kernel for
-# arm64 can be booted by scripts/boot, too.
+# Arm can be booted by scripts/boot, too.
 flavour_fragments() {
 	case $(flavour_arch "$1") in
-	arm64) set -- rust kunit boot pl061 pl061-kunit "$1" ;;
+	arm64 | arm) set -- rust kunit boot pl061 pl061-kunit "$1" ;;
 	*) set -- rust kunit "$1" ;;
 	esac
 	for f; do
@@ -396,6 +398,8 @@ kunit_build() {
 	shift 3
 	case ${KARCH:-arm64} in
 	um) kb_target=linux kb_kernel=linux ;;
+	x86_64) kb_target=bzImage kb_kernel=arch/x86/boot/bzImage ;;
+	arm) kb_target=zImage kb_kernel=arch/arm/boot/zImage ;;
 	*) kb_target=Image.gz kb_kernel=arch/arm64/boot/Image.gz ;;
 	esac
 	kb_config=0 kb_build=null kb_seconds=0
@@ -422,13 +426,18 @@ kunit_start() {
 	say "$1: KUnit"
 	case ${KARCH:-arm64} in
 	um) ks_qemu= ;;
+	x86_64) ks_qemu="--qemu_args=-smp 4" ks_arch=x86_64 ;;
+	arm) ks_qemu="--qemu_args=-smp 4" ks_arch=arm ;;
 	# (QEMU before 10 takes ten times as long for the standard pointer authentication)
-	*) ks_qemu="--qemu_args=-smp 4 -cpu max,pauth-impdef=on" ;;
+	*) ks_qemu="--qemu_args=-smp 4 -cpu max,pauth-impdef=on" ks_arch=aarch64 ;;
 	esac
 	# QEMU goes when kunit.py goes, which goes with this shell.
-	mkdir -p "$CACHE/wrap"
-	printf '#!/bin/sh\nexec setpriv --pdeathsig KILL /usr/bin/%s "$@"\n' qemu-system-aarch64 >"$CACHE/wrap/qemu-system-aarch64"
-	chmod +x "$CACHE/wrap/qemu-system-aarch64"
+	if [ -n "$ks_qemu" ]; then
+		ks_wrap=$CACHE/wrap/qemu-system-$ks_arch
+		mkdir -p "$CACHE/wrap"
+		printf '#!/bin/sh\nexec setpriv --pdeathsig KILL /usr/bin/qemu-system-%s "$@"\n' $ks_arch >"$ks_wrap"
+		chmod +x "$ks_wrap"
+	fi
 	setpriv --pdeathsig TERM env -C "$WORK" PATH="$CACHE/wrap:$PATH" /usr/bin/python3 tools/testing/kunit/kunit.py exec \
 		--arch "${KARCH:-arm64}" --build_dir "$2/kernel" --timeout "${KUNIT_TIMEOUT:-900}" \
 		${ks_qemu:+"$ks_qemu"} --kernel_args=panic=-1 \
