@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Usage: definitions.py TOP
+
+Whether the definitions for bots in TOP/ci are what their tools take, and ask
+for the options of TOP/kconfig-fragments. One line for each fault; exit 1 if
+there is one. KernelCI has no package with its checks: what its reference of
+the configuration demands is checked here.
+"""
+import re
+import sys
+import tempfile
+
+import yaml
+from tuxlava.devices import Device
+from tuxlava.tests import Test
+from tuxmake.build import Build
+from tuxsuite.config import PlanConfig
+
+top = sys.argv[1]
+faults = []
+
+
+def check(good, what):
+    if not good:
+        faults.append(what)
+
+
+def fragment(name):
+    with open(f"{top}/kconfig-fragments/{name}.config") as f:
+        return [line.strip() for line in f if re.match(r"(# )?CONFIG_", line)]
+
+
+def with_rust(where, options):
+    if "CONFIG_GPIO_PL061_RUST=y" in options:
+        check("CONFIG_RUST=y" in options, f"{where}: the driver without CONFIG_RUST is dropped")
+
+
+def kernelci(path):
+    with open(path) as f:
+        config = yaml.safe_load(f)
+    fragments, jobs = config["fragments"], config["jobs"]
+    for name, entry in fragments.items():
+        check(entry["configs"] == fragment(name.removeprefix("series-")),
+              f"{path}: fragment {name} is not kconfig-fragments/{name.removeprefix('series-')}.config")
+        check(entry["path"] == f"kernel/configs/{name}.config", f"{path}: path of fragment {name}")
+    for name, entry in config["build_configs"].items():
+        check(entry["tree"] in config["trees"], f"{path}: {name}: no tree {entry['tree']}")
+    for name, job in jobs.items():
+        check({"template", "kind"} <= set(job), f"{path}: {name}: no template or kind")
+        check(job["kind"] in ("kbuild", "job", "process", "test"), f"{path}: {name}: kind {job['kind']}")
+        check(job["kind"] == "kbuild" or "kcidb_test_suite" in job, f"{path}: {name}: no kcidb_test_suite")
+        for tree in job["rules"]["tree"]:
+            check(tree in config["trees"], f"{path}: {name}: no tree {tree}")
+        if job["kind"] == "kbuild":
+            check({"arch", "compiler", "defconfig"} <= set(job.get("params", {})), f"{path}: {name}: params")
+            options = []
+            for f in job["params"]["fragments"]:
+                check(f in fragments, f"{path}: {name}: no fragment {f}")
+                options += fragments.get(f, {}).get("configs", [])
+            with_rust(f"{path}: {name}", options)
+    for entry in config["scheduler"]:
+        check(entry["job"] in jobs, f"{path}: scheduler: no job {entry['job']}")
+        check({"event", "runtime"} <= set(entry), f"{path}: {entry['job']}: no event or runtime")
+        event = entry["event"]
+        check(event["kind"] != "kbuild" or event["name"] in jobs, f"{path}: no job {event.get('name')} to wait for")
+    check({entry["job"] for entry in config["scheduler"]} == set(jobs), f"{path}: a job is not scheduled")
+
+
+def tuxsuite(path):
+    plan = PlanConfig(None, None, path)
+    check(not plan.schema_warning, f"{path}: {plan.schema_warning}")
+    with open(path) as f:
+        text = f.read()
+    wanted = [re.findall(r"^ +# ([a-z0-9-]+)$", job, re.M) for job in text.split("- name: ")[1:]]
+    check(len(wanted) == len(plan.plan), f"{path}: jobs without a name")
+    for names, row in zip(wanted, plan.plan):
+        build = row["build"]
+        options = build["kconfig"][1:]
+        check(options == sum(map(fragment, names), []), f"{path}: not the options of {' '.join(names)}")
+        with_rust(path, options)
+        with tempfile.TemporaryDirectory() as tree:
+            # (raises for what it does not know)
+            Build(tree=tree, output_dir=f"{tree}/out", target_arch=build["target_arch"],
+                  toolchain=build["toolchain"], kconfig=build["kconfig"][0], kconfig_add=options,
+                  make_variables=build["make_variables"], targets=build["targets"], runtime="null")
+        for test in row["tests"]:
+            Device.select(test["device"])
+            for name in test["tests"]:
+                Test.select(name)
+
+
+for check_file, path in ((kernelci, "kernelci.yaml"), (tuxsuite, "tuxsuite.yaml")):
+    try:
+        check_file(f"{top}/ci/{path}")
+    except Exception as e:  # a parser's word on it is a fault, too
+        faults.append(f"{top}/ci/{path}: {type(e).__name__}: {e}")
+print("\n".join(faults) or "definitions: no fault")
+sys.exit(1 if faults else 0)
