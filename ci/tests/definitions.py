@@ -31,11 +31,6 @@ def fragment(name):
         return [line.strip() for line in f if re.match(r"(# )?CONFIG_", line)]
 
 
-def with_rust(where, options):
-    if "CONFIG_GPIO_PL061_RUST=y" in options:
-        check("CONFIG_RUST=y" in options, f"{where}: the driver without CONFIG_RUST is dropped")
-
-
 def kernelci(path):
     with open(path) as f:
         config = yaml.safe_load(f)
@@ -54,11 +49,8 @@ def kernelci(path):
             check(tree in config["trees"], f"{path}: {name}: no tree {tree}")
         if job["kind"] == "kbuild":
             check({"arch", "compiler", "defconfig"} <= set(job.get("params", {})), f"{path}: {name}: params")
-            options = []
             for f in job["params"]["fragments"]:
                 check(f in fragments, f"{path}: {name}: no fragment {f}")
-                options += fragments.get(f, {}).get("configs", [])
-            with_rust(f"{path}: {name}", options)
     for entry in config["scheduler"]:
         check(entry["job"] in jobs, f"{path}: scheduler: no job {entry['job']}")
         check({"event", "runtime"} <= set(entry), f"{path}: {entry['job']}: no event or runtime")
@@ -78,7 +70,6 @@ def tuxsuite(path):
         build = row["build"]
         options = build["kconfig"][1:]
         check(options == sum(map(fragment, names), []), f"{path}: not the options of {' '.join(names)}")
-        with_rust(path, options)
         with tempfile.TemporaryDirectory() as tree:
             # (raises for what it does not know)
             Build(tree=tree, output_dir=f"{tree}/out", target_arch=build["target_arch"],
