@@ -184,13 +184,13 @@ class Guest:
         """A place on the console, for `wait_console`."""
         return os.path.getsize(self.console)
 
-    def accesses(self, mark):
-        """What the guest has read from and written to the PL061 since `mark`."""
+    def accesses(self, mark, end=None):
+        """What the guest has read from and written to the PL061 since `mark`, up to `end`."""
         with open(self.trace) as trace:
             trace.seek(mark)
             return [f"{'r' if kind == 'read' else 'w'} {int(offset, 16):03x} {int(value, 16):02x}"
                     for kind, offset, value in re.findall(
-                        r"pl061_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read())]
+                        r"pl061_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read(end and end - mark))]
 
     def wait_console(self, text, start=0, timeout=60):
         """Wait until `text` is on the console, from byte `start`."""
