@@ -7,8 +7,8 @@ Usage: scripts/boot_scenario.py DRIVER IMAGES DIFFERENCES LOGS [GUEST...]
 DRIVER is "c" or "rust". IMAGES has a kernel and an initramfs for the driver
 built in (builtin.kernel, builtin.initramfs) and as a module (module.kernel,
 module.initramfs). DIFFERENCES says which checks a driver is known to fail, and
-why. All guests, or those named: stock, levels, "no interrupt", module. Called
-by scripts/boot. LOGS gets record.json, with what happened in
+why. All guests, or those named: stock, levels, "no interrupt", module,
+hibernate. Called by scripts/boot. LOGS gets record.json, with what happened in
 each operation (see boot_record.py), and for each guest the console, the trace of
 the PL061's registers and lines, and QEMU's own messages.
 """
@@ -54,6 +54,9 @@ for _name, _line, _type in (("level-high", HIGH, 4), ("level-low", LOW, 8),
                ("-t s", _node, "linux,uio-name", _name),
                ("-t x", _node, "interrupt-parent", f"&{PL061}"),
                ("-t i", _node, "interrupts", str(_line), str(_type))]
+# A disk that goes with QEMU.
+SWAP = ("-drive", "if=none,id=swap,driver=null-co,size=512M,read-zeroes=on,snapshot=on",
+        "-device", "virtio-blk-device,drive=swap")
 NO_INTERRUPT = [("-d", PL061, "interrupts")]
 
 
@@ -542,6 +545,29 @@ def module(guest, tap):
         tap.equal(f"loaded, used and removed again, {n}", (status, seen), (0, "0"))
 
 
+def hibernate(guest, tap):
+    """Freeze, thaw to write the image, freeze, and restore from it; without a break in between."""
+    name = "gpio_pl061_rust" if tap.driver == "rust" else "gpio_pl061"
+    guest.run(f"depmod; modprobe {name}")
+    guest.until(*KEY_IS_BOUND)
+    guest.watch_callbacks()
+    status, seen = guest.run("mkswap /dev/vda && swapon /dev/vda && echo test_resume >/sys/power/disk")
+    if not tap.check("there is swap", status == 0, seen):
+        return
+    guest.run("gpioset -c 0 --daemonize 6=1 7=0")
+    start_mon(guest, "rise", "-e rising", 0)
+    registers = (DIR, IS, IBE, IEV, IE, masked([6]))
+    before = [guest.register(r) for r in registers]
+    with guest.operation("freeze, thaw, freeze, restore"):
+        status, seen = guest.run("echo disk >/sys/power/state", 300)
+    tap.check("freeze, thaw and restore", status == 0, seen)
+    tap.equal("registers are as before", [guest.register(r) for r in registers], before)
+    guest.drive(0, 1)
+    found, seen = guest.until("cat /tmp/rise", "rising 0")
+    tap.check("edges still come", found, seen)
+    guest.drive(0, 0)
+
+
 def stock(guest, tap):
     guest.watch_callbacks()
     identity(guest, tap)
@@ -570,7 +596,8 @@ def levels(guest, tap):
 GUESTS = {"stock": (stock, "builtin", None),
           "levels": (levels, "builtin", LEVELS),
           "no interrupt": (no_interrupt, "builtin", NO_INTERRUPT),
-          "module": (module, "module", None)}
+          "module": (module, "module", None),
+          "hibernate": (hibernate, "module", None)}
 
 
 def run(name, images, logs, tap):
@@ -585,6 +612,7 @@ def run(name, images, logs, tap):
             dtb = f"{logs}/dtb"
             device_tree(dtb, edits)
         guest = RecordedGuest(f"{images}.kernel", f"{images}.initramfs", logs, dtb=dtb,
+                              extra=SWAP if scenario is hibernate else (),
                               append="no_console_suspend uio_pdrv_genirq.of_id=series,uio")
         try:
             tap.check("boot to user space", True)

@@ -45,7 +45,7 @@ def device_tree(path, edits, smp=2):
 
 
 class Guest:
-    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None):
+    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None, extra=()):
         os.makedirs(logs, exist_ok=True)
         self.logs = logs
         self.console = f"{logs}/console"
@@ -66,7 +66,7 @@ class Guest:
             "-chardev", f"socket,id=commands,path={self.dir}/commands,server=on,wait=off",
             "-device", "virtio-serial-device", "-device", "virtconsole,chardev=commands",
             "-trace", "enable=pl061_*", "-D", self.trace,
-            *(["-dtb", dtb] if dtb else []),
+            *(["-dtb", dtb] if dtb else []), *extra,
         ]
         with open(f"{logs}/qemu", "w") as log:
             self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
