@@ -92,7 +92,7 @@ class Comparison:
                        "it differs (- C, + Rust):", *diff(c, rust), "but declared is:", *lines)
 
     def callback(self, name, calls):
-        """`calls`: for each driver that has the callback, where it was called."""
+        """`calls`: for each driver that has the callback, the operations in which it was called."""
         only = self.declared["callback"].pop(name, {}).get("only")
         has = [driver for driver in DRIVERS if driver in calls]
         self.check(f"callback {name}: of {' and '.join(has)}", has == ([only] if only else list(DRIVERS)),
@@ -102,11 +102,11 @@ class Comparison:
 
 
 def callbacks(record):
-    """In which operation of each guest a callback was called first: {callback: [operation]}."""
+    """In which operations the driver's callbacks were called: {callback: [operation]}."""
     found = {}
     for guest, recorded in record["guests"].items():
-        for name, operation in recorded["callbacks"].items():
-            found.setdefault(name, []).extend([f"{guest}: {operation}"] if operation else [])
+        for name, operations in recorded["callbacks"].items():
+            found.setdefault(name, []).extend(f"{guest}: {operation}" for operation in operations)
     return found
 
 
@@ -139,13 +139,13 @@ def main():
     for name in list(compare.declared["callback"]):
         compare.check(f"callback {name}: declared as a difference, but there is no such callback", False)
     print(f"1..{compare.passed + compare.failed}")
-    print("# Where each callback was called first, in each guest:")
+    print("# In how many operations a callback was called, C and Rust, and the first in each guest:")
     for name in sorted({*reached[0], *reached[1]}):
-        where = [(driver, calls[name]) for driver, calls in zip(DRIVERS, reached) if name in calls]
-        if len(where) > 1 and where[0][1] == where[1][1]:
-            where = [("both", where[0][1])]
-        for driver, operations in where:
-            print(f"# {name:35} {driver:4}  {'; '.join(operations) or 'nowhere'}")
+        counts = [len(calls[name]) if name in calls else "-" for calls in reached]
+        first = {}
+        for operation in [*reached[0].get(name, []), *reached[1].get(name, [])]:
+            first.setdefault(operation.partition(":")[0], operation)
+        print(f"# {name:36} {counts[0]:>3} {counts[1]:>3}  {'; '.join(first.values())}")
     print(f"{compare.passed} passed, {compare.failed} failed")
     return 1 if compare.failed else 0
 

@@ -4,15 +4,16 @@
 An operation has a name, and lines in the order in which they came: what was done
 from inside and outside ("$ gpioget ...", "line 2 is 1"), what userspace saw of
 it ("> 1"), and each access of the guest to a register of the PL061 ("r 400 00",
-offset and value). Besides, it is known in which operation a callback of the driver
-was called first. Used by boot_scenario.py; boot_compare.py compares two records.
+offset and value). Besides, it is known which callbacks of the driver were called
+in it. Used by boot_scenario.py; boot_compare.py compares two records.
 """
 import re
+import select
 import socket
 import threading
 from contextlib import contextmanager
 
-from guest import TIMEOUT, Guest, GuestError
+from guest import Guest, GuestError
 
 # Where a driver puts which function. Functions of gpiolib that are for that:
 GPIOLIB = {"gpiochip_generic_request": "gpio_chip.request",
@@ -49,10 +50,11 @@ def callback(symbol):
 
 
 class Callbacks:
-    """Tells in which operation each callback is called first: by breakpoints of QEMU's server for gdb.
+    """Tells which callbacks are called in an operation: by breakpoints of QEMU's server for gdb.
 
     They need nothing in the kernel. The guest stops at one until the thread here
-    lets it go on, without that breakpoint: once for each callback.
+    lets it go on, without that breakpoint: so it stops once for each callback and
+    operation. (The driver in C also calls some of its callbacks itself.)
     """
 
     def __init__(self, guest):
@@ -61,37 +63,63 @@ class Callbacks:
                       if (name := callback(symbol))}
         if not set(self.names.values()) - set(GPIOLIB.values()):
             raise GuestError("no callback of the driver is in /proc/kallsyms")
-        self.called = {name: "" for name in sorted(self.names.values())}
-        self.operation = "boot"
+        self.calls = {name: [] for name in sorted(self.names.values())}
+        self.armed = set()
+        self.operation = self.next = self.error = None
+        self.done = threading.Event()
         guest.qmp.cmd("human-monitor-command",
                       **{"command-line": f"gdbserver unix:{guest.dir}/gdb,server=on,wait=off"})
         self.gdb = socket.socket(socket.AF_UNIX)
-        self.gdb.settimeout(TIMEOUT)
+        self.gdb.settimeout(60)
         self.gdb.connect(f"{guest.dir}/gdb")        # (stops the guest)
-        for at in self.names:
-            self._ask(f"Z0,{at:x},4")
         self._send("c")
-        self.gdb.settimeout(None)
+        self.wake, self.waker = socket.socketpair()
         threading.Thread(target=self._work, daemon=True).start()
+
+    def begin(self, operation):
+        """The operation that callbacks belong to from now on; None, and the guest does not stop any more."""
+        self.next = operation
+        self.done.clear()
+        self.waker.sendall(b"!")
+        if not self.done.wait(60) or self.error:
+            raise GuestError(f"QEMU's server for gdb: {self.error or 'no answer'}")
 
     def _work(self):
         try:
-            while byte := self.gdb.recv(1):
-                if byte == b"$":    # (not the "+" that answers "c")
-                    self._packet(byte)
+            while True:
+                if self.wake in select.select([self.gdb, self.wake], [], [])[0]:
+                    self.wake.recv(1)
+                    self.gdb.sendall(b"\x03")
                     self._stopped()
+                    self.operation = self.next
+                    self._arm()
                     self._send("c")
-        except ConnectionError:
-            pass                    # QEMU is gone
+                    self.done.set()
+                elif self.gdb.recv(1) == b"$":      # (not the "+" that answers "c")
+                    self._stopped(b"$")
+                    self._send("c")
+        except (OSError, GuestError) as error:
+            self.error = error
+            self.done.set()
 
-    def _stopped(self):
+    def _stopped(self, begun=b""):
+        """The guest has stopped: at a breakpoint, or since we asked for it."""
+        if not self._packet(begun).startswith("T05"):
+            return
         # General registers, stack pointer, program counter.
         registers = self._ask("g")
         at = int.from_bytes(bytes.fromhex(registers[32 * 16:33 * 16]), "little")
-        # (It stops twice if two CPUs have come to breakpoints at once.)
-        if name := self.names.pop(at, ""):
+        # (It stops twice if two CPUs have come to a breakpoint at once, and only one is there still.)
+        if at in self.armed:
             self._ask(f"z0,{at:x},4")
-            self.called[name] = self.operation
+            self.armed.remove(at)
+            self.calls[self.names[at]].append(self.operation)
+
+    def _arm(self):
+        wanted = set(self.names) if self.operation else set()
+        for at in wanted ^ self.armed:
+            self._ask(f"{'Z' if at in wanted else 'z'}0,{at:x},4")
+        self.armed = wanted
 
     def _send(self, text):
         self.gdb.sendall(f"${text}#{sum(text.encode()) % 256:02x}".encode())
@@ -100,7 +128,7 @@ class Callbacks:
         while not (found := re.search(rb"\$([^#]*)#..", data)):
             more = self.gdb.recv(4096)
             if not more:
-                raise ConnectionResetError
+                raise GuestError("it is gone")
             data += more
         self.gdb.sendall(b"+")
         return found[1].decode()
@@ -109,7 +137,7 @@ class Callbacks:
         self._send(text)
         answer = self._packet()
         if not answer or answer.startswith("E"):
-            raise GuestError(f"QEMU's server for gdb answers {answer!r} to {text}")
+            raise GuestError(f"answer to {text}: {answer!r}")
         return answer
 
 
@@ -125,7 +153,7 @@ class RecordedGuest(Guest):
         self.operations["boot"] = self.accesses(0)
 
     def watch_callbacks(self):
-        """From now on, see which callbacks of the driver are called. The driver has to be there."""
+        """From now on, tell which callbacks of the driver are called. The driver has to be there."""
         self.callbacks = Callbacks(self)
 
     @contextmanager
@@ -137,7 +165,7 @@ class RecordedGuest(Guest):
         if name in self.operations or self.lines is not None:
             raise ValueError(f"operation {name}: twice, or inside another")
         if self.callbacks:
-            self.callbacks.operation = name
+            self.callbacks.begin(name)
         self.lines, self.at = [], self.mark()
         try:
             yield
@@ -147,8 +175,8 @@ class RecordedGuest(Guest):
                 self.cut(name, last)
         finally:
             self.lines = None
-            if self.callbacks:
-                self.callbacks.operation = f"after {name}"
+        if self.callbacks:
+            self.callbacks.begin(None)
 
     def cut(self, name, last):
         """Leave out what comes after the first line that starts so."""
@@ -174,12 +202,12 @@ class RecordedGuest(Guest):
         self._note(f"$ {command}")
         super().start(command)
 
-    def finish(self, timeout=TIMEOUT):
+    def finish(self, timeout=30):
         answer = super().finish(timeout)
         self._note_answer(*answer)
         return answer
 
-    def until(self, command, text, timeout=TIMEOUT):
+    def until(self, command, text, timeout=30):
         # How often it is run depends on how fast others are, as does what comes before the last time.
         self.quiet = True
         try:
@@ -207,4 +235,4 @@ class RecordedGuest(Guest):
         self.at = self.mark()
 
     def record(self):
-        return {"operations": self.operations, "callbacks": self.callbacks.called if self.callbacks else {}}
+        return {"operations": self.operations, "callbacks": self.callbacks.calls if self.callbacks else {}}

@@ -231,7 +231,7 @@ def power_key(guest, tap, name):
     # QEMU presses it for 100 ms, which a guest on a busy host may sleep through.
     for _ in range(3):
         guest.qmp.cmd("system_powerdown")
-        found, seen = guest.until("hexdump -v -e '12/2 \" %x\" \"\\n\"' /tmp/key; echo", keys, 30)
+        found, seen = guest.until("hexdump -v -e '12/2 \" %x\" \"\\n\"' /tmp/key; echo", keys, 15)
         if found:
             break
     tap.check(f"{name}: pressed and released", found, seen)
@@ -422,7 +422,7 @@ def sleep_and_clobber(guest, tap):
         if values[0]:
             guest.write(masked([6, 7]), 0x80)
         with guest.operation(f"resume, registers are {name}", last=f"w {IE:03x}"):
-            status, seen = guest.finish()
+            status, seen = guest.finish(60)
         tap.check(f"freeze, {name}: resumed", status == 0, seen)
         # Between IS and IEV a level has the wrong polarity. The model latches it, so that its
         # interrupt comes once, and stays masked until user space has seen it.

@@ -16,8 +16,6 @@ import time
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
 PL061 = 0x09030000
-# Seconds for what takes less than one, on a host that has nothing else to do.
-TIMEOUT = 120
 
 
 class GuestError(Exception):
@@ -124,7 +122,7 @@ class Guest:
         self.count += 1
         self.commands.sendall(f"{self.count} {command}\n".encode())
 
-    def finish(self, timeout=TIMEOUT):
+    def finish(self, timeout=30):
         """Wait for the command that was started; return (status, output)."""
         return self._answer(str(self.count), timeout)
 
@@ -135,12 +133,12 @@ class Guest:
         except NoAnswer:
             return None
 
-    def run(self, command, timeout=TIMEOUT):
+    def run(self, command, timeout=30):
         """Run a shell command in the guest; return (status, output)."""
         self.start(command)
         return self.finish(timeout)
 
-    def until(self, command, text, timeout=TIMEOUT):
+    def until(self, command, text, timeout=30):
         """Run `command` until its output matches `text`; return (found, output)."""
         deadline = time.monotonic() + timeout
         while True:
