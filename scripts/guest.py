@@ -45,7 +45,7 @@ def device_tree(path, edits, smp=2):
 
 
 class Guest:
-    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None, extra=()):
+    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None):
         os.makedirs(logs, exist_ok=True)
         self.logs = logs
         self.console = f"{logs}/console"
@@ -66,7 +66,7 @@ class Guest:
             "-chardev", f"socket,id=commands,path={self.dir}/commands,server=on,wait=off",
             "-device", "virtio-serial-device", "-device", "virtconsole,chardev=commands",
             "-trace", "enable=pl061_*", "-D", self.trace,
-            *(["-dtb", dtb] if dtb else []), *extra,
+            *(["-dtb", dtb] if dtb else []),
         ]
         with open(f"{logs}/qemu", "w") as log:
             self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -184,13 +184,13 @@ class Guest:
         """A place on the console, for `wait_console`."""
         return os.path.getsize(self.console)
 
-    def accesses(self, mark, end=None):
-        """What the guest has read from and written to the PL061 since `mark`, up to `end`."""
+    def accesses(self, mark):
+        """What the guest has read from and written to the PL061 since `mark`."""
         with open(self.trace) as trace:
             trace.seek(mark)
             return [f"{'r' if kind == 'read' else 'w'} {int(offset, 16):03x} {int(value, 16):02x}"
                     for kind, offset, value in re.findall(
-                        r"pl061_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read(end and end - mark))]
+                        r"pl061_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read())]
 
     def wait_console(self, text, start=0, timeout=60):
         """Wait until `text` is on the console, from byte `start`."""
