@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from qemu.qmp.legacy import QEMUMonitorProtocol
@@ -45,13 +46,14 @@ def device_tree(path, edits, smp=2):
 
 
 class Guest:
-    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None):
+    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None, trace="pl061_*", icount=None):
         os.makedirs(logs, exist_ok=True)
         self.logs = logs
         self.console = f"{logs}/console"
         self.trace = f"{logs}/trace"
         self.count = 0
         self.buffer = b""
+        self.qtest_lock = threading.Lock()
         self.dir = tempfile.mkdtemp(prefix="pl061.")
         for path in (self.console, self.trace):
             open(path, "w").close()
@@ -65,8 +67,9 @@ class Guest:
             "-qtest", f"unix:{self.dir}/qtest,server=on,wait=off", "-qtest-log", "/dev/null",
             "-chardev", f"socket,id=commands,path={self.dir}/commands,server=on,wait=off",
             "-device", "virtio-serial-device", "-device", "virtconsole,chardev=commands",
-            "-trace", "enable=pl061_*", "-D", self.trace,
+            *(["-trace", f"enable={trace}", "-D", self.trace] if trace else []),
             *(["-dtb", dtb] if dtb else []),
+            *(["-icount", icount] if icount else []),
         ]
         with open(f"{logs}/qemu", "w") as log:
             self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -75,7 +78,7 @@ class Guest:
             self.qtest = self._connect("qtest")
             self.qmp = QEMUMonitorProtocol(f"{self.dir}/qmp")
             self.qmp.connect()
-            self._answer("ready", 180)
+            self._answer("ready", 300)
             self.pl061 = self._find("pl061")
         except BaseException:
             self.close()
@@ -142,7 +145,7 @@ class Guest:
         """Run `command` until its output matches `text`; return (found, output)."""
         deadline = time.monotonic() + timeout
         while True:
-            _, output = self.run(command)
+            _, output = self.run(command, timeout)
             if re.search(text, output):
                 return True, output
             if time.monotonic() > deadline:
@@ -151,13 +154,14 @@ class Guest:
     def _qtest(self, command):
         reply = b""
         try:
-            self.qtest.settimeout(30)
-            self.qtest.sendall(command.encode() + b"\n")
-            while not reply.endswith(b"\n"):
-                data = self.qtest.recv(4096)
-                if not data:
-                    raise GuestError(f"QEMU is gone, see {self.console}")
-                reply += data
+            with self.qtest_lock:
+                self.qtest.settimeout(30)
+                self.qtest.sendall(command.encode() + b"\n")
+                while not reply.endswith(b"\n"):
+                    data = self.qtest.recv(4096)
+                    if not data:
+                        raise GuestError(f"QEMU is gone, see {self.console}")
+                    reply += data
         except OSError as error:
             raise GuestError(f"qtest: {command}: {error}, see {self.console}") from None
         if not reply.startswith(b"OK"):
