@@ -24,18 +24,9 @@ pub fn of_closure(arc: &Arc<Mutex<A, u32>>) -> Result {
     })
 }
 
-pub fn of_data(outer: &Outer) -> Result {
-    LockSet::<A>::new().run(|round| {
-        let outer = round.lock(outer)?;
-        core::mem::forget(round.lock(&**outer)?); //~ E0521
-        let _ = outer;
-        Ok(())
-    })
-}
-
 // The data of a guard that is leaked can be borrowed for as long as the round, but it can change as
 // soon as the mutex of the guard is released.
-pub fn of_data_of_a_leaked_guard(outer: &Outer) -> Result {
+pub fn of_data(outer: &Outer) -> Result {
     LockSet::<A>::new().run(|round| {
         let guard = KBox::leak(KBox::new(round.lock(outer)?, GFP_KERNEL)?);
         let inner: &Mutex<A, u32> = &***guard;
