@@ -323,7 +323,7 @@ flavour_rustc() {
 }
 
 # flavour_fragments FLAVOUR: the files that make its configuration. A kernel for
-# Arm can be booted by scripts/boot, too.
+# arm64 can be booted by scripts/boot, too. Only Arm has the PL061.
 flavour_fragments() {
 	case $(flavour_arch "$1") in
 	arm64 | arm) set -- rust kunit boot pl061 pl061-kunit "$1" ;;
