@@ -382,7 +382,7 @@ def main():
     print(f"# seed {seed}")
     try:
         guest = Guest(f"{images}/torture.kernel", f"{images}/torture.initramfs", logs, smp=4,
-                      append=APPEND, trace=None, icount=ICOUNT)
+                      append=APPEND, trace=None, extra=("-icount", ICOUNT))
         try:
             tap.check("boot to user space", True)
             run(guest, tap, int(seconds), int(seed))

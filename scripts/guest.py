@@ -46,7 +46,7 @@ def device_tree(path, edits, smp=2):
 
 
 class Guest:
-    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None, trace="pl061_*", icount=None):
+    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None, trace="pl061_*", extra=()):
         os.makedirs(logs, exist_ok=True)
         self.logs = logs
         self.console = f"{logs}/console"
@@ -68,8 +68,7 @@ class Guest:
             "-chardev", f"socket,id=commands,path={self.dir}/commands,server=on,wait=off",
             "-device", "virtio-serial-device", "-device", "virtconsole,chardev=commands",
             *(["-trace", f"enable={trace}", "-D", self.trace] if trace else []),
-            *(["-dtb", dtb] if dtb else []),
-            *(["-icount", icount] if icount else []),
+            *(["-dtb", dtb] if dtb else []), *extra,
         ]
         with open(f"{logs}/qemu", "w") as log:
             self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -180,6 +179,14 @@ class Guest:
         """Write a register of the PL061 from outside."""
         self._qtest(f"writeb {PL061 + offset:#x} {value:#x}")
 
+    def word(self, address):
+        """Read a word of memory from outside."""
+        return int(self._qtest(f"readl {address:#x}")[0], 16)
+
+    def write_word(self, address, value):
+        """Write a word of memory from outside."""
+        self._qtest(f"writel {address:#x} {value:#x}")
+
     def mark(self):
         """A place in the trace, for `accesses`."""
         return os.path.getsize(self.trace)
@@ -188,13 +195,13 @@ class Guest:
         """A place on the console, for `wait_console`."""
         return os.path.getsize(self.console)
 
-    def accesses(self, mark):
-        """What the guest has read from and written to the PL061 since `mark`."""
+    def accesses(self, mark, end=None):
+        """What the guest has read from and written to the PL061 since `mark`, up to `end`."""
         with open(self.trace) as trace:
             trace.seek(mark)
             return [f"{'r' if kind == 'read' else 'w'} {int(offset, 16):03x} {int(value, 16):02x}"
                     for kind, offset, value in re.findall(
-                        r"pl061_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read())]
+                        r"pl061_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read(end and end - mark))]
 
     def wait_console(self, text, start=0, timeout=60):
         """Wait until `text` is on the console, from byte `start`."""
