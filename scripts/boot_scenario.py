@@ -660,7 +660,7 @@ def run(name, images, logs, tap):
             device_tree(dtb, edits)
         guest = RecordedGuest(f"{images}.kernel", f"{images}.initramfs", logs, dtb=dtb,
                               extra=SWAP if scenario is hibernate else (),
-                              append="no_console_suspend uio_pdrv_genirq.of_id=series,uio")
+                              append="kunit.enable=0 no_console_suspend uio_pdrv_genirq.of_id=series,uio")
         try:
             tap.check("boot to user space", True)
             scenario(guest, tap)
