@@ -292,6 +292,9 @@ export_patches() {
 	done
 }
 
+# essence FILE: what a patch says and does, whoever the author is and whatever the base.
+essence() { sed -n '/^Subject: /,$p' "$1" | sed '1,/^---$/!{/^[ @]/d; /^index /d}'; }
+
 # --- kernel build ----------------------------------------------------------
 
 kmake() {

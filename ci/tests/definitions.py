@@ -12,8 +12,7 @@ import sys
 import tempfile
 
 import yaml
-from tuxlava.devices import Device
-from tuxlava.tests import Test
+from tuxlava.jobs import Job
 from tuxmake.build import Build
 from tuxsuite.config import PlanConfig
 
@@ -76,9 +75,16 @@ def tuxsuite(path):
                   toolchain=build["toolchain"], kconfig=build["kconfig"][0], kconfig_add=options,
                   make_variables=build["make_variables"], targets=build["targets"], runtime="null")
         for test in row["tests"]:
-            Device.select(test["device"])
-            for name in test["tests"]:
-                Test.select(name)
+            command = test.get("commands", [])
+            job = Job(device=test["device"], kernel="https://example.org/Image",
+                      tests=test.get("tests", []), commands=command)
+            job.initialize()
+            # (a command that needs a shell is not even YAML)
+            actions = yaml.safe_load(job.render())["actions"]
+            steps = [d["repository"]["run"]["steps"] for a in actions if "test" in a
+                     for d in a["test"]["definitions"] if d.get("from") == "inline"]
+            words = [step.split(" --shell ")[-1].split() for run in steps for step in run]
+            check(words == [command] * bool(command), f"{path}: {command} runs {steps}")
 
 
 for check_file, path in ((kernelci, "kernelci.yaml"), (tuxsuite, "tuxsuite.yaml")):
