@@ -5,6 +5,7 @@ Inside, commands run through the virtio console (see guest-init). Outside, the
 input lines of the PL061 are driven, its registers read and written through
 qtest, and QMP presses the power button. Used by boot_scenario.py.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import tempfile
 import threading
 import time
 
+from qemu.qmp import QMPError
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
 PL061 = 0x09030000
@@ -70,6 +72,7 @@ class Guest:
             *(["-trace", f"enable={trace}", "-D", self.trace] if trace else []),
             *(["-dtb", dtb] if dtb else []), *extra,
         ]
+        self.qmp = None
         with open(f"{logs}/qemu", "w") as log:
             self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
@@ -232,6 +235,10 @@ class Guest:
             return False
 
     def close(self):
+        # (QEMU may have gone by itself.)
+        if self.qmp:
+            with contextlib.suppress(EOFError, OSError, QMPError):
+                self.qmp.close()
         if self.qemu.poll() is None:
             self.qemu.kill()
         self.qemu.wait()

@@ -436,9 +436,9 @@ kunit_build() {
 }
 
 # kunit_start LABEL DIR [FILTER]: runs what kunit_build left in DIR, in the
-# background, so that the next one can be built meanwhile, which comes first: for
-# most of the time it needs one CPU, and four of QEMU's would take half of that.
-# FILTER is a glob of suites. One at a time.
+# background, so that the next one can be built meanwhile: for most of the time
+# that needs one CPU. On a busy host, a CPU of QEMU may stand still for a while,
+# which is no lockup and no stall. FILTER is a glob of suites. One at a time.
 kunit_start() {
 	KUNIT_DIR=$2 KUNIT_PID='' KUNIT_BEGAN=$(date +%s)
 	[ -d "$2/kernel" ] || return 0
@@ -457,9 +457,10 @@ kunit_start() {
 		printf '#!/bin/sh\nexec setpriv --pdeathsig KILL /usr/bin/qemu-system-%s "$@"\n' $ks_arch >"$ks_wrap"
 		chmod +x "$ks_wrap"
 	fi
-	setpriv --pdeathsig TERM nice -n 10 env -C "$WORK" PATH="$CACHE/wrap:$PATH" /usr/bin/python3 tools/testing/kunit/kunit.py exec \
+	setpriv --pdeathsig TERM env -C "$WORK" PATH="$CACHE/wrap:$PATH" /usr/bin/python3 tools/testing/kunit/kunit.py exec \
 		--arch "${KARCH:-arm64}" --build_dir "$2/kernel" --timeout "${KUNIT_TIMEOUT:-900}" \
-		${ks_qemu:+"$ks_qemu"} --kernel_args=panic=-1 \
+		${ks_qemu:+"$ks_qemu"} --kernel_args=panic=-1 --kernel_args=watchdog_thresh=60 \
+		--kernel_args=rcupdate.rcu_cpu_stall_timeout=120 \
 		--json="$2/kunit.json" ${3:+"$3"} >"$2/kunit.log" 2>&1 </dev/null &
 	KUNIT_PID=$!
 }
