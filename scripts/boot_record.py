@@ -31,6 +31,7 @@ C = [(r"pl061_(get|set)_value", r"gpio_chip.\1"),
 # name of a type or function has its length in front.)
 RUST = [(r"_R\w+6kernel3irq7chained10(handle_irq)I\w+", r"irq_desc.\1"),
         (r"_R\w+6kernel4gpio6driver\d+([a-z_]+)_callback\w+", r"gpio_chip.\1"),
+        (r"_R\w+6kernel4gpio6driver7irqchip\d+([a-z_]+)_callback\w+", r"gpio_irq_chip.\1"),
         (r"_R\w+6kernel3irq4chip\d+([a-z_]+)_callback\w+", r"irq_chip.irq_\1"),
         (r"_R\w+6kernel2pm\w+?\d([a-z_]+)_callback\w+", r"dev_pm_ops.\1"),
         (r"_R\w+6kernel4amba\w+?\d([a-z_]+)_callback\w+", r"amba_driver.\1"),
