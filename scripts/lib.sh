@@ -19,7 +19,7 @@ unset $(git rev-parse --local-env-vars)
 
 PROG=${0##*/}
 TOP=$(cd "$(dirname "$0")/.." && pwd)
-CACHE=${SERIES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-rust-series}
+CACHE=$(realpath -ms "${SERIES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/linux-rust-series}")
 LLVM=${LLVM:--19}
 RUSTC=$(command -v "${RUSTC:-/usr/bin/rustc}" || echo "${RUSTC:-/usr/bin/rustc}")
 JOBS=${JOBS:-$(nproc)}
@@ -170,7 +170,7 @@ wgit() {
 base_repo() {
 	if [ -n "${KDIR:-}" ]; then
 		objects=$(git -C "$KDIR" rev-parse --path-format=absolute --git-path objects 2>/dev/null) ||
-			die 2 "KDIR=$KDIR is not a git repository"
+			die 2 "$KDIR (KDIR, or --tree) is not a git repository"
 		ref=${BASE:-$(series_base)}
 		BASE_COMMIT=$(git -C "$KDIR" rev-parse --quiet --verify "$ref^{commit}") ||
 			die 2 "no commit '$ref' in $KDIR: fetch it, or name a base with BASE=REF"
