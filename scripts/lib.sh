@@ -217,7 +217,7 @@ chain() {
 	base_repo
 	series_consistent || die 1 "series and patches/ disagree"
 	worktree "$WORK"
-	CHAIN=$CACHE/chain
+	CHAIN=$WORK.chain
 	key=$BASE_COMMIT
 	: >"$CHAIN.new"
 	echo "$BASE_COMMIT" >>"$CHAIN.new"
@@ -404,6 +404,15 @@ config_took_effect() {
 			}
 			exit bad
 		}' "$cte_config" "$@"
+}
+
+# objects_of NAME O: where there is no folder O yet, it begins as a copy of that of
+# flavour NAME, whose C is built the same way.
+objects_of() {
+	[ ! -d "$2" ] && [ -d "$CACHE/o/$1" ] || return 0
+	rm -rf "$2.new"
+	cp -a "$CACHE/o/$1" "$2.new" && rm -f "$2.new"/warnings.* && mv "$2.new" "$2" ||
+		die 2 "cannot copy $CACHE/o/$1 to $2"
 }
 
 # json_string TEXT
