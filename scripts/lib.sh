@@ -24,6 +24,7 @@ LLVM=${LLVM:--19}
 RUSTC=$(command -v "${RUSTC:-/usr/bin/rustc}" || echo "${RUSTC:-/usr/bin/rustc}")
 JOBS=${JOBS:-$(nproc)}
 WORK=$CACHE/work	# work tree of the gates; theirs alone
+WORK_DEFCONFIG=$CACHE/work.defconfig	# and that of the longest build
 TREE=$CACHE/tree	# work tree of the author
 LOGS=$CACHE/log
 VENV=$CACHE/venv
@@ -91,7 +92,7 @@ run() {
 	return $run_rc
 }
 
-# One user of the cache at a time; a second one waits. The lock goes with its
+# One user of the cache at a time, but for the build of a defconfig; a second one waits. The lock goes with its
 # processes, so nothing is left to clean up after a kill.
 lock() {
 	[ -z "${SERIES_LOCKED:-}" ] || return 0
@@ -407,12 +408,14 @@ config_took_effect() {
 }
 
 # objects_of NAME O: where there is no folder O yet, it begins as a copy of that of
-# flavour NAME, whose C is built the same way.
+# flavour NAME, whose C is built the same way. A line "# LIKE" in a fragment asks for it.
 objects_of() {
 	[ ! -d "$2" ] && [ -d "$CACHE/o/$1" ] || return 0
 	rm -rf "$2.new"
-	cp -a "$CACHE/o/$1" "$2.new" && rm -f "$2.new"/warnings.* && mv "$2.new" "$2" ||
+	cp -a "$CACHE/o/$1" "$2.new" && rm -f "$2.new"/warnings.* && mv "$2.new" "$2" || {
+		rm -rf "$2.new"
 		die 2 "cannot copy $CACHE/o/$1 to $2"
+	}
 }
 
 # json_string TEXT
