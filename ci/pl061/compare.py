@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Compare what scripts/boot recorded with two drivers of the PL061; print TAP.
 
-Usage: scripts/boot_compare.py DIFFERENCES C RUST
+Usage: ci/pl061/compare.py DIFFERENCES C RUST
 
-C and RUST are the record.json of each driver, see boot_record.py. In each
+C and RUST are the record.json of each driver, see record.py. In each
 operation userspace has to see the same, and the registers have to be accessed in
 the same way; both drivers have to have the same callbacks and get the same
 checks. What differs has to be declared in DIFFERENCES, and to differ just so.
@@ -14,6 +14,8 @@ import configparser
 import difflib
 import json
 import sys
+
+from tap import Tap
 
 DRIVERS = ("c", "rust")
 SECTIONS = {"check": "fails", "operation": "diff", "callback": "only"}
@@ -62,19 +64,10 @@ def sides(lines):
             for own, other in ("-+", "+-")]
 
 
-class Comparison:
-    def __init__(self, path):
+class Comparison(Tap):
+    def __init__(self, path, log=None, indent=""):
         self.declared = {kind: differences(path, kind) for kind in SECTIONS}
-        self.passed = self.failed = 0
-
-    def check(self, name, ok, *seen):
-        print(f"{'ok' if ok else 'not ok'} {self.passed + self.failed + 1} - {name}", flush=True)
-        if ok:
-            self.passed += 1
-        else:
-            self.failed += 1
-            for line in seen:
-                print(f"# {line}")
+        super().__init__(log, indent)
 
     def operation(self, name, c, rust):
         declared = self.declared["operation"].pop(name, None)
@@ -100,6 +93,40 @@ class Comparison:
         self.check(f"callback {name}: called", all(calls.values()),
                    *(f"not with the driver in {driver}" for driver in has if not calls[driver]))
 
+    def records(self, *records):
+        """Compare all of what was recorded with the driver in C and in Rust."""
+        alone = set(records[0]["checks"]) ^ set(records[1]["checks"])
+        self.check("both drivers got the same checks", not alone, *sorted(alone))
+        recorded = [{f"{guest}: {name}": lines for guest, seen in record["guests"].items()
+                     for name, lines in seen["operations"].items()} for record in records]
+        # (In the order in which they happened.)
+        for name in dict.fromkeys([*recorded[0], *recorded[1]]):
+            self.operation(name, *(operations.get(name) for operations in recorded))
+        for name in list(self.declared["operation"]):
+            self.check(f"{name}: declared as a difference, but there is no such operation", False)
+        # Two empty records would be equal.
+        silent = [f"{driver}: {guest}" for driver, record in zip(DRIVERS, records)
+                  for guest, seen in record["guests"].items()
+                  if not any(line.startswith(("r ", "w ")) for lines in seen["operations"].values() for line in lines)]
+        self.check("registers were accessed in each guest", all(recorded) and not silent, *silent)
+        reached = [callbacks(record) for record in records]
+        self.check("callbacks were watched", all(reached))
+        names = sorted({*reached[0], *reached[1]})
+        for name in names:
+            self.callback(name, {driver: calls[name] for driver, calls in zip(DRIVERS, reached) if name in calls})
+        for name in list(self.declared["callback"]):
+            self.check(f"callback {name}: declared as a difference, but there is no such callback", False)
+        self.end("# In how many operations a callback was called, C and Rust, and the first in each guest:",
+                 *(self.summary(name, *reached) for name in names))
+
+    @staticmethod
+    def summary(name, *reached):
+        counts = [len(calls[name]) if name in calls else "-" for calls in reached]
+        first = {}
+        for operation in (operation for calls in reached for operation in calls.get(name, [])):
+            first.setdefault(operation.partition(":")[0], operation)
+        return f"# {name:36} {counts[0]:>3} {counts[1]:>3}  {'; '.join(first.values())}"
+
 
 def callbacks(record):
     """In which operations the driver's callbacks were called: {callback: [operation]}."""
@@ -110,50 +137,27 @@ def callbacks(record):
     return found
 
 
+def compare(path, c, rust, log=None, indent=""):
+    """Compare two records; return the TAP."""
+    records = []
+    for name in (c, rust):
+        with open(name) as record:
+            records.append(json.load(record))
+    with Comparison(path, log, indent) as tap:
+        tap.say("TAP version 13")
+        tap.records(*records)
+    return tap
+
+
 def main():
     if len(sys.argv) != 4:
         print(__doc__.strip())
         return 0 if "-h" in sys.argv or "--help" in sys.argv else 2
     try:
-        compare = Comparison(sys.argv[1])
-        records = []
-        for path in sys.argv[2:]:
-            with open(path) as record:
-                records.append(json.load(record))
+        return 1 if compare(*sys.argv[1:]).failed else 0
     except (DifferencesError, OSError, ValueError) as error:
-        print(f"boot_compare.py: {error}", file=sys.stderr)
+        print(f"compare.py: {error}", file=sys.stderr)
         return 2
-    print("TAP version 13")
-    alone = set(records[0]["checks"]) ^ set(records[1]["checks"])
-    compare.check("both drivers got the same checks", not alone, *sorted(alone))
-    recorded = [{f"{guest}: {name}": lines for guest, seen in record["guests"].items()
-                 for name, lines in seen["operations"].items()} for record in records]
-    # (In the order in which they happened.)
-    for name in dict.fromkeys([*recorded[0], *recorded[1]]):
-        compare.operation(name, *(operations.get(name) for operations in recorded))
-    for name in list(compare.declared["operation"]):
-        compare.check(f"{name}: declared as a difference, but there is no such operation", False)
-    # Two empty records would be equal.
-    silent = [f"{driver}: {guest}" for driver, record in zip(DRIVERS, records)
-              for guest, seen in record["guests"].items()
-              if not any(line.startswith(("r ", "w ")) for lines in seen["operations"].values() for line in lines)]
-    compare.check("registers were accessed in each guest", all(recorded) and not silent, *silent)
-    reached = [callbacks(record) for record in records]
-    compare.check("callbacks were watched", all(reached))
-    for name in sorted({*reached[0], *reached[1]}):
-        compare.callback(name, {driver: calls[name] for driver, calls in zip(DRIVERS, reached) if name in calls})
-    for name in list(compare.declared["callback"]):
-        compare.check(f"callback {name}: declared as a difference, but there is no such callback", False)
-    print(f"1..{compare.passed + compare.failed}")
-    print("# In how many operations a callback was called, C and Rust, and the first in each guest:")
-    for name in sorted({*reached[0], *reached[1]}):
-        counts = [len(calls[name]) if name in calls else "-" for calls in reached]
-        first = {}
-        for operation in [*reached[0].get(name, []), *reached[1].get(name, [])]:
-            first.setdefault(operation.partition(":")[0], operation)
-        print(f"# {name:36} {counts[0]:>3} {counts[1]:>3}  {'; '.join(first.values())}")
-    print(f"{compare.passed} passed, {compare.failed} failed")
-    return 1 if compare.failed else 0
 
 
 if __name__ == "__main__":

@@ -2,29 +2,28 @@
 # SPDX-License-Identifier: GPL-2.0
 """Drive a PL061 driver from inside and outside the guest; print TAP.
 
-Usage: scripts/boot_scenario.py DRIVER IMAGES DIFFERENCES LOGS [GUEST...]
+Usage: ci/pl061/scenario.py DRIVER IMAGES DIFFERENCES LOGS [GUEST...]
 
 DRIVER is "c" or "rust". IMAGES has a kernel and an initramfs for the driver
 built in (builtin.kernel, builtin.initramfs) and as a module (module.kernel,
 module.initramfs). DIFFERENCES says which checks a driver is known to fail, and
 why. All guests, or those named: stock, levels, "no interrupt", module,
-hibernate. Called by scripts/boot. LOGS gets record.json, with what happened in
-each operation (see boot_record.py), and for each guest the console, the trace of
+hibernate. Called by boot.py. LOGS gets record.json, with what happened in each
+operation (see record.py), the TAP, and for each guest the console, the trace of
 the PL061's registers and lines, and QEMU's own messages.
 """
 import json
 import os
 import re
-import sys
 import time
-from subprocess import CalledProcessError
 
-from qemu.qmp import QMPError
-
-from boot_compare import DifferencesError, differences
-from boot_record import RecordedGuest
+import env
+import machine
+from compare import DifferencesError, differences
 from console import scan
-from guest import GuestError, device_tree
+from machine import device_tree
+from record import RecordedGuest
+from tap import Tap
 
 LABEL = "9030000.pl061"
 OTHER = "9010000.pl031"                 # a PrimeCell that the driver has no ID of
@@ -84,9 +83,9 @@ SWAP = ("-drive", "if=none,id=swap,driver=null-co,size=512M,read-zeroes=on,snaps
 NO_INTERRUPT = [("-d", PL061, "interrupts")]
 
 
-class Tap:
-    def __init__(self, driver, path):
-        self.passed = self.failed = 0
+class DriverTap(Tap):
+    def __init__(self, driver, path, log, indent=""):
+        super().__init__(log, indent)
         self.driver = driver
         self.guest = ""
         self.known = {name: known["reason"] for name, known in differences(path, "check").items()
@@ -100,21 +99,11 @@ class Tap:
         self.record["checks"].append(name)
         if known := self.known.pop(name, ""):
             if not ok:
-                print(f"not ok {number} - {name} # TODO {known}", flush=True)
+                self.say(f"not ok {number} - {name} # TODO {known}")
                 self.passed += 1
                 return ok
             ok, seen = False, "declared as a difference, but it passes"
-        print(f"{'ok' if ok else 'not ok'} {number} - {name}", flush=True)
-        if ok:
-            self.passed += 1
-        else:
-            self.failed += 1
-            for line in str(seen).splitlines():
-                print(f"# {line}")
-        return ok
-
-    def equal(self, name, seen, expected):
-        return self.check(name, seen == expected, f"seen:     {seen}\nexpected: {expected}")
+        return super().check(name, ok, seen)
 
     def done(self):
         for name in list(self.known):
@@ -666,41 +655,44 @@ def run(name, images, logs, tap):
         try:
             tap.check("boot to user space", True)
             scenario(guest, tap)
-            tap.check("power off", guest.power_off())
+            tap.check("power off", guest.power_off(), env.read(f"{logs}/qemu"))
         finally:
             guest.close()
             tap.record["guests"][name] = guest.record()
-    except GuestError as error:
-        tap.check("guest", False, error)
-    except (OSError, QMPError, CalledProcessError, KeyboardInterrupt) as error:
-        tap.check("guest", False, f"{type(error).__name__}: {error}")
-    with open(f"{logs}/console", errors="replace") as console:
-        splats = scan(console)
-    tap.check("no splat on the console", not splats, "\n".join(map(str, splats)))
+    except Exception as error:
+        tap.check("guest", False, machine.why(error, logs))
+    if console := env.read(f"{logs}/console"):
+        splats = scan(console.splitlines())
+        tap.check("no splat on the console", not splats, "\n".join(map(str, splats)))
+    if tap.failed:
+        # (On a full disk, all kinds of things go wrong.)
+        env.need_space(50)
 
 
-def main():
-    if len(sys.argv) < 5 or not set(sys.argv[5:]) <= set(GUESTS):
+def boot(driver, images, path, logs, guests=(), indent=""):
+    """Boot guests, all or those named; return the TAP."""
+    with DriverTap(driver, path, f"{logs}/tap", indent) as tap:
+        tap.say("TAP version 13")
+        for name in guests or GUESTS:
+            run(name, images, logs, tap)
+        tap.guest = ""
+        env.write(f"{logs}/record.json", json.dumps(tap.record, indent=1))
+        if not guests:
+            tap.done()
+        tap.end()
+    return tap
+
+
+def main(arguments):
+    if len(arguments) < 4 or not set(arguments[4:]) <= set(GUESTS):
         print(__doc__.strip())
-        return 0 if "-h" in sys.argv else 2
-    driver, images, path, logs, *guests = sys.argv[1:]
+        return 0 if "-h" in arguments else 2
+    driver, images, path, logs, *guests = arguments
     try:
-        tap = Tap(driver, path)
+        return 1 if boot(driver, images, path, logs, guests).failed else 0
     except DifferencesError as error:
-        print(f"boot_scenario.py: {error}", file=sys.stderr)
-        return 2
-    print("TAP version 13")
-    for name in guests or GUESTS:
-        run(name, images, logs, tap)
-    tap.guest = ""
-    with open(f"{logs}/record.json", "w") as record:
-        json.dump(tap.record, record, indent=1)
-    if not guests:
-        tap.done()
-    print(f"1..{tap.passed + tap.failed}")
-    print(f"{tap.passed} passed, {tap.failed} failed")
-    return 1 if tap.failed else 0
+        env.die(2, error)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    env.main(main)

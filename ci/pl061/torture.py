@@ -1,26 +1,21 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Try to break a PL061 driver while its lines change all the time; print TAP.
+"""Try to break a PL061 driver, a module, while its lines change all the time.
 
-Usage: scripts/boot_torture.py DRIVER IMAGES SECONDS SEED LOGS
-
-DRIVER is "c" or "rust". IMAGES has torture.kernel and torture.initramfs, with
-the driver as a module. Rounds of each kind come in the random order of SEED for
-SECONDS; each kind comes once, and each allocation of probe fails once, even if
-that takes longer. Stops at the first round that fails. Called by scripts/boot.
+Rounds of each kind come in the random order of a seed for some seconds; each kind
+comes once, and each allocation of probe fails once, even if that takes longer.
+Stops at the first round that fails. Called by boot.py.
 """
-import os
 import random
 import re
-import sys
 import threading
 import time
 
-from qemu.qmp import QMPError
-
-from boot_scenario import Tap
+import env
+import machine
+from chip import ChipGuest
 from console import scan
-from guest import Guest, GuestError
+from machine import GuestError
+from tap import Tap
 
 # Lines that change all the time; one that changes when the change before it has
 # been seen; one that is an output and changes, one that is an output.
@@ -42,7 +37,7 @@ LEAKS = (
 )
 
 
-class Failed(Exception):
+class Failed(GuestError):
     """A round has failed."""
 
 
@@ -111,7 +106,7 @@ class Sweep:
             self.failed += 1
 
     def report(self):
-        print(f"# faults injected into {self.what}: {self.failed + self.survived}, of {len(self.done)} allocations, "
+        return (f"# faults injected into {self.what}: {self.failed + self.survived}, of {len(self.done)} allocations, "
               f"{self.sweeps} sweeps of one in {self.step}: {self.failed} times no chip, {self.survived} times a chip")
 
 
@@ -304,7 +299,7 @@ class Torture:
             known = [leak for leak in found if f"{function}+" in leak]
             found = [leak for leak in found if leak not in known]
             most = self.counts[count]
-            print(f"# known leaks of {function}(): {len(known)}, of {most} {count}")
+            tap.say(f"# known leaks of {function}(): {len(known)}, of {most} {count}")
             tap.check(f"gpiolib leaks in {function}() as it is known to", 0 < len(known) <= most, f"{len(known)}")
         tap.check("no other leak", not found, "\n".join(found))
 
@@ -358,7 +353,7 @@ def run(guest, tap, seconds, seed):
         rounds(torture, tap, seconds, rng)
     finally:
         flapper.running = False
-        flapper.join()
+    flapper.join()
     if tap.failed:
         return
     seen, driven = (torture.counts[name] for name in ("events seen, driven alone", "edges driven alone"))
@@ -366,41 +361,31 @@ def run(guest, tap, seconds, seed):
     tap.check("each allocation of probe has failed once", torture.sweeps[0].sweeps)
     torture.leaks(tap)
     tap.check("power off", guest.power_off())
-    for name, count in torture.counts.items():
-        print(f"# {name}: {count}")
-    for sweep in torture.sweeps:
-        sweep.report()
+    tap.say(*(f"# {name}: {count}" for name, count in torture.counts.items()),
+            *(sweep.report() for sweep in torture.sweeps))
 
 
-def main():
-    if len(sys.argv) != 6:
-        print(__doc__.strip())
-        return 0 if "-h" in sys.argv else 2
-    driver, images, seconds, seed, logs = sys.argv[1:]
-    tap = Tap(driver, os.devnull)
-    print("TAP version 13")
-    print(f"# seed {seed}")
-    try:
-        guest = Guest(f"{images}/torture.kernel", f"{images}/torture.initramfs", logs, smp=4,
-                      append=APPEND, trace=None, extra=("-icount", ICOUNT))
+def boot(images, seconds, seed, logs):
+    """Boot the guest, and try; return the TAP."""
+    with Tap(f"{logs}/tap") as tap:
+        tap.say("TAP version 13", f"# seed {seed}")
         try:
-            tap.check("boot to user space", True)
-            run(guest, tap, int(seconds), int(seed))
-        finally:
-            guest.close()
-    except (Failed, GuestError) as error:
-        tap.check("guest", False, error)
-    except (OSError, QMPError, KeyboardInterrupt) as error:
-        tap.check("guest", False, f"{type(error).__name__}: {error}")
-    with open(f"{logs}/console", errors="replace") as console:
+            guest = ChipGuest(f"{images}/torture.kernel", f"{images}/torture.initramfs", logs, smp=4,
+                              append=APPEND, trace=False, extra=("-icount", ICOUNT))
+            try:
+                tap.check("boot to user space", True)
+                run(guest, tap, seconds, seed)
+            finally:
+                guest.close()
+        except Exception as error:
+            tap.check("guest", False, machine.why(error, logs))
         # Leaks have been checked.
-        splats = [splat for splat in scan(console) if not splat.title.startswith("kmemleak: ")]
-    print(f"# splats: {len(splats)}")
-    tap.check("no splat on the console", not splats, "\n".join(map(str, splats)))
-    print(f"1..{tap.passed + tap.failed}")
-    print(f"{tap.passed} passed, {tap.failed} failed")
-    return 1 if tap.failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        splats = [splat for splat in scan(env.read(f"{logs}/console").splitlines())
+                  if not splat.title.startswith("kmemleak: ")]
+        tap.say(f"# splats: {len(splats)}")
+        tap.check("no splat on the console", not splats, "\n".join(map(str, splats)))
+        if tap.failed:
+            # (On a full disk, all kinds of things go wrong.)
+            env.need_space(50)
+        tap.end()
+    return tap

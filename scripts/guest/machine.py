@@ -1,24 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0
 """A Linux guest on QEMU's arm64 `virt` machine, seen from inside and outside.
 
-Inside, commands run through the virtio console (see guest-init). Outside, the
-input lines of the PL061 are driven, its registers read and written through
-qtest, and QMP presses the power button. Used by boot_scenario.py.
+Inside, commands run through the virtio console (see init). Outside, the input
+lines of a chip are driven, its registers read and written through qtest, and QMP
+presses the power button.
 """
 import contextlib
+import logging
 import os
 import re
-import shutil
+import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
+import traceback
 
 from qemu.qmp import QMPError
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
-PL061 = 0x09030000
+import env
+import virt
+
+# (It tells of each command of QMP that a signal cut short.)
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 class GuestError(Exception):
@@ -29,7 +34,17 @@ class NoAnswer(GuestError):
     """The guest has not answered in time."""
 
 
-MACHINE = ["-M", "virt", "-cpu", "cortex-a57", "-m", "1024", "-nodefaults", "-display", "none"]
+def why(error, logs):
+    """What to say of an error in a check: where it is from, unless the guest is at fault, and what QEMU says."""
+    text = str(error) if isinstance(error, GuestError) else "".join(traceback.format_exception(error))
+    return f"{text.strip()}\n{env.read(f'{logs}/qemu')}".strip()
+
+
+def _done(*command):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise GuestError(f"{' '.join(command)}: status {done.returncode}\n{done.stderr}")
+    return done.stdout.strip()
 
 
 def device_tree(path, edits, smp=2):
@@ -37,18 +52,20 @@ def device_tree(path, edits, smp=2):
 
     Each edit is (options, arguments...) of fdtput; &NODE stands for its phandle.
     """
-    subprocess.run(["qemu-system-aarch64", *MACHINE, "-smp", str(smp), "-machine", f"dumpdtb={path}"],
-                   check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    # (For QEMU, two commas are one.)
+    _done(*virt.machine(smp=smp), "-machine", f"dumpdtb={path}".replace(",", ",,"))
     for options, *arguments in edits:
         for at, word in enumerate(arguments):
             if word.startswith("&"):
-                arguments[at] = subprocess.run(["fdtget", "-t", "x", path, word[1:], "phandle"],
-                                               check=True, capture_output=True, text=True).stdout.strip()
-        subprocess.run(["fdtput", *options.split(), path, *arguments], check=True)
+                arguments[at] = _done("fdtget", "-t", "x", path, word[1:], "phandle")
+        _done("fdtput", *options.split(), path, *arguments)
 
 
 class Guest:
-    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None, trace="pl061_*", extra=()):
+    # What has lines: QEMU's name of it, and where its registers are.
+    CHIP, ADDRESS = "", 0
+
+    def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None, trace=True, extra=()):
         os.makedirs(logs, exist_ok=True)
         self.logs = logs
         self.console = f"{logs}/console"
@@ -56,48 +73,39 @@ class Guest:
         self.count = 0
         self.buffer = b""
         self.qtest_lock = threading.Lock()
-        self.dir = tempfile.mkdtemp(prefix="pl061.")
+        self.qmp = None
         for path in (self.console, self.trace):
             open(path, "w").close()
+        # (The address of a socket has room for 107 bytes, these have none.)
+        pairs = {name: socket.socketpair() for name in ("commands", "qtest", "qmp")}
+        self.commands, self.qtest, qmp = (ours for ours, _ in pairs.values())
+        links = [theirs for _, theirs in pairs.values()]
         command = [
-            "setpriv", "--pdeathsig", "KILL",
-            "qemu-system-aarch64", *MACHINE, "-accel", "tcg", "-smp", str(smp), "-no-reboot",
-            "-kernel", kernel, "-initrd", initramfs,
-            "-append", f"console=ttyAMA0 kunit.enable=0 panic=-1 {append}".strip(),
-            "-serial", f"file:{self.console}",
-            "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
-            "-qtest", f"unix:{self.dir}/qtest,server=on,wait=off", "-qtest-log", "/dev/null",
-            "-chardev", f"socket,id=commands,path={self.dir}/commands,server=on,wait=off",
+            *virt.machine(smp=smp),
+            *virt.booting(kernel, initramfs, self.console, f"kunit.enable=0 {append}"),
+            *(word for name, (_, theirs) in pairs.items()
+              for word in ("-chardev", f"socket,id={name},fd={theirs.fileno()}")),
+            "-mon", "chardev=qmp,mode=control", "-qtest", "chardev:qtest", "-qtest-log", "/dev/null",
             "-device", "virtio-serial-device", "-device", "virtconsole,chardev=commands",
-            *(["-trace", f"enable={trace}", "-D", self.trace] if trace else []),
+            *(["-trace", f"enable={self.CHIP}_*", "-D", self.trace] if trace else []),
             *(["-dtb", dtb] if dtb else []), *extra,
         ]
-        self.qmp = None
         with open(f"{logs}/qemu", "w") as log:
-            self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.qemu = env.start(command, stdout=log, stderr=log, pass_fds=[link.fileno() for link in links])
+        for link in links:
+            link.close()
         try:
-            self.commands = self._connect("commands")
-            self.qtest = self._connect("qtest")
-            self.qmp = QEMUMonitorProtocol(f"{self.dir}/qmp")
-            self.qmp.connect()
             self._answer("ready", 300)
-            self.pl061 = self._find("pl061")
+            self.qmp = QEMUMonitorProtocol(qmp)
+            self.qmp.connect()
+            self.chip = self._find(self.CHIP)
         except BaseException:
             self.close()
             raise
 
-    def _connect(self, name, timeout=30):
-        deadline = time.monotonic() + timeout
-        while True:
-            link = socket.socket(socket.AF_UNIX)
-            try:
-                link.connect(f"{self.dir}/{name}")
-                return link
-            except OSError:
-                link.close()
-                if self.qemu.poll() is not None or time.monotonic() > deadline:
-                    raise GuestError(f"QEMU did not start, see {self.logs}/qemu") from None
-                time.sleep(0.05)
+    def _gone(self):
+        status = self.qemu.wait(10)
+        return GuestError(f"the guest is gone: QEMU ended with status {status}, see {self.console}")
 
     def _find(self, kind):
         for item in self.qmp.cmd("qom-list", path="/machine/unattached"):
@@ -115,8 +123,10 @@ class Guest:
             except TimeoutError:
                 raise NoAnswer(f"no answer in {timeout} s to command {ident}, "
                                f"see {self.console}") from None
+            except OSError:
+                data = b""
             if not data:
-                raise GuestError(f"the guest is gone, see {self.console}")
+                raise self._gone()
             self.buffer += data
         output = self.buffer[:found.start()]
         self.buffer = self.buffer[found.end():]
@@ -162,7 +172,7 @@ class Guest:
                 while not reply.endswith(b"\n"):
                     data = self.qtest.recv(4096)
                     if not data:
-                        raise GuestError(f"QEMU is gone, see {self.console}")
+                        raise self._gone()
                     reply += data
         except OSError as error:
             raise GuestError(f"qtest: {command}: {error}, see {self.console}") from None
@@ -171,16 +181,16 @@ class Guest:
         return reply.decode().split()[1:]
 
     def drive(self, line, level):
-        """Drive an input line of the PL061 from outside."""
-        self._qtest(f"set_irq_in {self.pl061} unnamed-gpio-in {line} {level}")
+        """Drive an input line of the chip from outside."""
+        self._qtest(f"set_irq_in {self.chip} unnamed-gpio-in {line} {level}")
 
     def register(self, offset):
-        """Read a register of the PL061 from outside."""
-        return int(self._qtest(f"readb {PL061 + offset:#x}")[0], 16)
+        """Read a register of the chip from outside."""
+        return int(self._qtest(f"readb {self.ADDRESS + offset:#x}")[0], 16)
 
     def write(self, offset, value):
-        """Write a register of the PL061 from outside."""
-        self._qtest(f"writeb {PL061 + offset:#x} {value:#x}")
+        """Write a register of the chip from outside."""
+        self._qtest(f"writeb {self.ADDRESS + offset:#x} {value:#x}")
 
     def word(self, address):
         """Read a word of memory from outside."""
@@ -199,12 +209,12 @@ class Guest:
         return os.path.getsize(self.console)
 
     def accesses(self, mark, end=None):
-        """What the guest has read from and written to the PL061 since `mark`, up to `end`."""
+        """What the guest has read from and written to the chip since `mark`, up to `end`."""
         with open(self.trace) as trace:
             trace.seek(mark)
             return [f"{'r' if kind == 'read' else 'w'} {int(offset, 16):03x} {int(value, 16):02x}"
                     for kind, offset, value in re.findall(
-                        r"pl061_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read(end and end - mark))]
+                        rf"{self.CHIP}_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read(end and end - mark))]
 
     def wait_console(self, text, start=0, timeout=60):
         """Wait until `text` is on the console, from byte `start`."""
@@ -218,11 +228,11 @@ class Guest:
         return False
 
     def outputs(self):
-        """Levels that the PL061 has put on its output lines, from the trace."""
+        """Levels that the chip has put on its output lines, from the trace."""
         levels = {}
         with open(self.trace) as trace:
             for line in trace:
-                if found := re.search(r"pl061_set_output .*setting output (\d+) to (\d)", line):
+                if found := re.search(rf"{self.CHIP}_set_output .*setting output (\d+) to (\d)", line):
                     levels[int(found[1])] = int(found[2])
         return levels
 
@@ -235,11 +245,12 @@ class Guest:
             return False
 
     def close(self):
-        # (QEMU may have gone by itself.)
+        # (QEMU may have gone by itself. It says nothing about being killed.)
+        if self.qemu.poll() is None:
+            os.killpg(self.qemu.pid, signal.SIGKILL)
+        env.wait(self.qemu)
         if self.qmp:
             with contextlib.suppress(EOFError, OSError, QMPError):
                 self.qmp.close()
-        if self.qemu.poll() is None:
-            self.qemu.kill()
-        self.qemu.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        for link in (self.commands, self.qtest):
+            link.close()

@@ -1,19 +1,22 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Compile the snippets of ci/compile-fail/, called by scripts/compile-fail.
+"""Compile the snippets that the compiler has to reject. See ci/compile-fail/run."""
+from __future__ import annotations
 
-Usage: scripts/compile_fail.py O RUSTC [NAME...]
-"""
-import glob
 import json
 import os
 import re
 import shlex
 import subprocess
-import sys
 import tempfile
 
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../ci/compile-fail")
+import build
+import env
+import results
+from env import CACHE, LOGS, TOP, die
+
+FOLDER = TOP / "ci/compile-fail"
+RUNS = LOGS / "compile-fail"
+O = CACHE / "o/lockdep"
 MARK = re.compile(r"//~ *(E\d+|lifetime)?\s*$")
 # An error without a code.
 LIFETIME = "lifetime may not live long enough"
@@ -83,24 +86,30 @@ def problems(base, build, text):
     return found
 
 
-def main(argv):
-    if len(argv) < 2:
-        print(__doc__.strip())
-        return 2
-    build, rustc, *names = argv
-    names = names or sorted(os.path.basename(f)[:-3] for f in glob.glob(f"{FOLDER}/*.rs"))
-    base = command(build, rustc)
-    failed = 0
+def main(names) -> int:
+    known = sorted(path.stem for path in FOLDER.glob("*.rs"))
     for name in names:
-        with open(f"{FOLDER}/{name}.rs") as f:
-            found = problems(base, build, f.read())
-        print(f"{'FAIL ' if found else 'ok   '} {name}")
-        for problem in found:
-            print(f"      {problem}")
-        failed += bool(found)
-    print(f"{len(names) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+        if name.startswith("-"):
+            env.usage_error(f"unknown argument '{name}'")
+        if name not in known:
+            env.usage_error(f"no snippet '{name}' in ci/compile-fail/")
+    build.need_tools()
+    env.lock()
+    env.need_space(4000)
+    build.work_at(build.commits()[-1][0])
+    log = RUNS / "build.log"
+    log.unlink(missing_ok=True)
+    if not build.configure("compile-fail", RUNS / "config.log", O, len(build.patches()), build.flavour("lockdep").files):
+        die(1, f"the configuration is not what the fragments ask for: {RUNS}/config.log")
+    if env.run("compile-fail: kernel crate", log, build.make(O, f"-j{env.JOBS}", "CLIPPY=1", "rust/")):
+        env.say("\n".join(build.errors(log)))
+        die(1, f"the build failed: {log}")
+    base = command(O, build.rustc())
+    tests = results.Checks()
+    for name in names or known:
+        tests.check(name, problems(base, O, (FOLDER / f"{name}.rs").read_text()))
+    return tests.done()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    env.main(main)

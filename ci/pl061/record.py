@@ -5,12 +5,15 @@ An operation has a name, and lines in the order in which they came: what was don
 from inside and outside ("$ gpioget ...", "line 2 is 1"), what userspace saw of
 it ("> 1"), and each access of the guest to a register of the PL061 ("r 400 00",
 offset and value). Besides, it is known which callbacks of the driver were called
-in it. Used by boot_scenario.py; boot_compare.py compares two records.
+in it. Used by scenario.py; compare.py compares two records.
 """
 import re
+import subprocess
 from contextlib import contextmanager
 
-from guest import Guest, GuestError
+import build
+from chip import ChipGuest
+from machine import GuestError
 
 # Where a driver puts which function. Functions of gpiolib that are for that:
 GPIOLIB = {"gpiochip_generic_request": "gpio_chip.request",
@@ -27,16 +30,15 @@ C = [(r"pl061_(get|set)_value", r"gpio_chip.\1"),
      (r"pl061_(probe|remove|shutdown)", r"amba_driver.\1"),
      (r"pl061_gpio_driver_(init|exit)", r""),
      (r"pl061_(\w+)", r"gpio_chip.\1")]
-# In Rust, tables point to functions of the abstractions, which are generic over the driver. (The
-# name of a type or function has its length in front.)
-RUST = [(r"_R\w+6kernel3irq7chained10(handle_irq)I\w+", r"irq_desc.\1"),
-        (r"_R\w+6kernel4gpio6driver\d+([a-z_]+)_callback\w+", r"gpio_chip.\1"),
-        (r"_R\w+6kernel4gpio6driver7irqchip\d+([a-z_]+)_callback\w+", r"gpio_irq_chip.\1"),
-        (r"_R\w+6kernel3irq4chip\d+([a-z_]+)_callback\w+", r"irq_chip.irq_\1"),
-        (r"_R\w+6kernel2pm\w+?\d([a-z_]+)_callback\w+", r"dev_pm_ops.\1"),
-        (r"_R\w+6kernel4amba\w+?\d([a-z_]+)_callback\w+", r"amba_driver.\1"),
-        (r"_R\w+6kernel6driver\w+?\d([a-z_]+)_callback\w+", r"device_driver.\1"),
-        (r"_R\w+?\d([a-z_]+_callback)\w+", r"\1")]
+# In Rust, tables point to functions of the abstractions, which are generic over the driver.
+RUST = [(r"kernel::irq::chained::(handle_irq)::.*", r"irq_desc.\1"),
+        (r"kernel::gpio::driver::(\w+)_callback::.*", r"gpio_chip.\1"),
+        (r"kernel::gpio::driver::irqchip::(\w+)_callback::.*", r"gpio_irq_chip.\1"),
+        (r"kernel::irq::chip::(\w+)_callback::.*", r"irq_chip.irq_\1"),
+        (r"<kernel::pm::.*>::(\w+)_callback.*", r"dev_pm_ops.\1"),
+        (r"<kernel::amba::.*>::(\w+)_callback.*", r"amba_driver.\1"),
+        (r"<kernel::driver::.*>::(\w+)_callback.*", r"device_driver.\1"),
+        (r".*::(\w+_callback)\b.*", r"\1")]
 
 
 def callback(symbol):
@@ -45,6 +47,14 @@ def callback(symbol):
         return GPIOLIB[symbol]
     names = C if symbol.startswith("pl061_") else RUST if "gpio_pl061_rust" in symbol else []
     return next((found.expand(name) for pattern, name in names if (found := re.fullmatch(pattern, symbol))), "")
+
+
+def demangled(symbols):
+    """(address, name) of the functions in lines of /proc/kallsyms."""
+    found = re.findall(r"(?m)^(\w+) [tT] (\S+)", symbols)
+    done = subprocess.run([build.llvm("llvm-cxxfilt")], input="".join(f"{symbol}\n" for _, symbol in found),
+                          check=True, capture_output=True, text=True)
+    return [(address, name) for (address, _), name in zip(found, done.stdout.splitlines())]
 
 
 class Callbacks:
@@ -58,8 +68,7 @@ class Callbacks:
     def __init__(self, guest):
         self.guest = guest
         _, symbols = guest.run("grep -E 'pl061|gpiochip_(generic|irq)_' /proc/kallsyms")
-        places = [(address, name) for address, symbol in re.findall(r"(?m)^(\w+) [tT] (\S+)", symbols)
-                  if (name := callback(symbol))]
+        places = [(address, name) for address, symbol in demangled(symbols) if (name := callback(symbol))]
         self.calls = {name: [] for name in sorted(name for _, name in places)}
         if not set(self.calls) - set(GPIOLIB.values()):
             raise GuestError("no callback of the driver is in /proc/kallsyms")
@@ -97,7 +106,7 @@ class Callbacks:
         return counts
 
 
-class RecordedGuest(Guest):
+class RecordedGuest(ChipGuest):
     def __init__(self, *arguments, **options):
         self.lines = None           # those of the operation that goes on
         self.quiet = False

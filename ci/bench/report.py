@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Run what scripts/bench has built, and say what an operation costs.
 
-Usage: scripts/bench.py [--write] --logs FOLDER --llvm SUFFIX FLAVOUR:O:FOLDER...
+Usage: ci/bench/report.py [--write] --logs FOLDER --llvm=LLVM FLAVOUR:O:FOLDER...
 
 Each guest runs twice. Exit 1 if a row is missing, if the kernel complained, or
 if the runs differ by more than 1 %.
@@ -15,8 +15,10 @@ import subprocess
 import sys
 
 import console
+import virt
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# The user's repository, where this is a copy of it.
+TOP = os.environ.get("SERIES_ORIGIN") or os.path.abspath(f"{__file__}/../../..")
 
 # Rows of ci/bench/: name, what it is, what is compared.
 ROWS = {
@@ -48,19 +50,17 @@ RESULT = re.compile(r"bench: row=(\S+) side=(c|rust) n=(\d+) ticks=(-?\d+)")
 def qemu(o, folder, log):
     """Run the guest; its console goes to `log`."""
     command = [
-        "setpriv", "--pdeathsig", "KILL", "qemu-system-aarch64",
+        "setpriv", "--pdeathsig", "KILL",
         # The counter of a CPU of an older kind goes at 62.5 MHz, that of `max` at 1 GHz in
         # QEMU 10: a tick is an instruction then.
-        "-M", "virt,dtb-randomness=off", "-cpu", "max,pauth-impdef=on", "-m", "512", "-smp", "1",
-        "-accel", "tcg", "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
-        "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{log}",
-        "-kernel", f"{o}/arch/arm64/boot/Image", "-initrd", f"{folder}/initramfs",
-        "-append", "console=ttyAMA0 nokaslr panic=-1",
+        *virt.machine("dtb-randomness=off", cpu="max,pauth-impdef=on", memory=512),
+        *virt.booting(f"{o}/arch/arm64/boot/Image", f"{folder}/initramfs", log, "nokaslr"),
+        "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
     ]
     try:
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=600)
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
     except (OSError, subprocess.SubprocessError) as error:
-        raise SystemExit(f"bench.py: {error}; see {log}") from None
+        raise SystemExit(f"report.py: QEMU: {getattr(error, 'stderr', None) or error}; see {log}") from None
 
 
 def read(log):
@@ -87,9 +87,14 @@ def differences(first, second):
             yield f"{' of '.join(key)}: {a:.2f} in one run, {b:.2f} in the other"
 
 
+def program(llvm, name):
+    """A program of LLVM, as LLVM=1, LLVM=-19 or LLVM=/path/ has it."""
+    return llvm + name if llvm.endswith("/") else name + llvm if llvm.startswith("-") else name
+
+
 def text_size(llvm, path):
     """Bytes of code and constants of an object."""
-    lines = subprocess.run([f"llvm-size{llvm}", path], check=True, capture_output=True, text=True).stdout
+    lines = subprocess.run([program(llvm, "llvm-size"), path], check=True, capture_output=True, text=True).stdout
     return int(lines.splitlines()[1].split()[0])
 
 
@@ -106,7 +111,7 @@ ABSTRACTIONS = {
 
 def functions(llvm, path):
     """Yield (name, bytes) of the functions in an object."""
-    lines = subprocess.run([f"llvm-nm{llvm}", "--demangle", "--print-size", "--defined-only", path],
+    lines = subprocess.run([program(llvm, "llvm-nm"), "--demangle", "--print-size", "--defined-only", path],
                            check=True, capture_output=True, text=True).stdout
     for line in lines.splitlines():
         if found := re.match(r"[0-9a-f]+ ([0-9a-f]+) [tTwW] (.*)", line):
@@ -190,17 +195,17 @@ def write(result, markdown):
         text = readme.read()
     marks = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->\n)", re.DOTALL)
     if not marks.search(text):
-        raise SystemExit("bench.py: README.md has no lines <!-- bench --> and <!-- /bench -->: put them back")
+        raise SystemExit("report.py: README.md has no lines <!-- bench --> and <!-- /bench -->: put them back")
     store(f"{TOP}/README.md", marks.sub(lambda m: m[1] + markdown + m[2], text))
 
 
-def main():
+def main(words):
     parser = argparse.ArgumentParser(usage=__doc__.strip())
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--logs", required=True)
     parser.add_argument("--llvm", required=True)
     parser.add_argument("flavours", nargs="+")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
 
     version = subprocess.run(["qemu-system-aarch64", "--version"], check=True, capture_output=True, text=True).stdout
     result = {"qemu": version.splitlines()[0], "flavours": {}}
@@ -226,7 +231,7 @@ def main():
         }
     store(f"{arguments.logs}/results.json", json.dumps(result, indent=1) + "\n")
     for problem in wrong:
-        print(f"bench.py: {problem}", file=sys.stderr)
+        print(f"report.py: {problem}", file=sys.stderr)
     if wrong:
         return 1
     markdown = table(result)
@@ -238,4 +243,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

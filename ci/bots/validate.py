@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Usage: definitions.py TOP
+"""Usage: ci/bots/validate.py TOP
 
-Whether the definitions for bots in TOP/ci are what their tools take, and ask
+Whether the definitions for bots in TOP/ci/bots are what their tools take, and ask
 for the options of TOP/kconfig-fragments. One line for each fault; exit 1 if
 there is one. KernelCI has no package with its checks: what its reference of
 the configuration demands is checked here.
@@ -89,8 +89,8 @@ def tuxsuite(path):
 
 for check_file, path in ((kernelci, "kernelci.yaml"), (tuxsuite, "tuxsuite.yaml")):
     try:
-        check_file(f"{top}/ci/{path}")
+        check_file(f"{top}/ci/bots/{path}")
     except Exception as e:  # a parser's word on it is a fault, too
-        faults.append(f"{top}/ci/{path}: {type(e).__name__}: {e}")
+        faults.append(f"{top}/ci/bots/{path}: {type(e).__name__}: {e}")
 print("\n".join(faults) or "definitions: no fault")
 sys.exit(1 if faults else 0)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the kernel's own tools say. See ci/lint/run."""
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import build
+import env
+import results
+from env import CACHE, LOGS, die
+
+O = CACHE / "o/lockdep"
+RUNS = LOGS / "lint"
+# (Debian's sparse, 0.6.4, does not know __typeof_unqual__, and Kbuild then skips it;
+# nor that the length of a string is constant, which each MODULE_INFO() asserts.)
+CHECK = "CHECK=sparse -D__typeof_unqual__=__typeof__ '-D__builtin_strlen(s)=(sizeof(s)-1)'"
+
+
+def changed(base: str, *globs: str) -> list[str]:
+    return subprocess.run(["git", "-C", build.WORK, "diff", "--name-only", "--diff-filter=d", base, "HEAD", "--", *globs],
+                          capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def about(log: Path, files) -> list[str]:
+    """Lines of a log that warn of one of the files."""
+    return [f"{number}: {line}" for number, line in enumerate(env.read(log).splitlines(), 1)
+            if any(f"{file}:" in line for file in files) and ": note: in included file" not in line]
+
+
+def rustdoc(log: Path, base: str) -> tuple[int, list[str]]:
+    status = env.run("lint: rustdoc", log, build.make(O, f"-j{env.JOBS}", "rustdoc"))
+    print(f"rustdoc: {O}/Documentation/output/rust/rustdoc/kernel/index.html")
+    return status, about(log, changed(base, "*.rs"))
+
+
+def rusttest(log: Path, _base: str) -> tuple[int, list[str]]:
+    return env.run("lint: rusttest", log, build.make(O, f"-j{env.JOBS}", "rusttest")), []
+
+
+def sparse(log: Path, base: str) -> tuple[int, list[str]]:
+    # (Helpers are one object.)
+    objects = sorted({"rust/helpers/helpers.o" if file.startswith("rust/helpers/") else f"{file[:-1]}o"
+                      for file in changed(base, "*.c")})
+    for name in objects:
+        (O / name).unlink(missing_ok=True)
+    status = env.run("lint: sparse", log, build.make(O, f"-j{env.JOBS}", "C=1", CHECK, *objects))
+    found = about(log, changed(base, "*.c", "*.h"))
+    if "  CHECK " not in env.read(log):
+        found.append(f"sparse was not run: {log}")
+    return status, found
+
+
+TOOLS = {"rustdoc": rustdoc, "rusttest": rusttest, "sparse": sparse}
+
+
+def main(names) -> int:
+    for name in names:
+        if name not in TOOLS:
+            env.usage_error(f"unknown argument '{name}'")
+    build.need_tools(*(["sparse"] if "sparse" in (names or TOOLS) else []))
+    env.lock()
+    env.need_space(4000)
+    commits = build.commits()
+    build.work_at(commits[-1][0])
+    shutil.rmtree(RUNS, ignore_errors=True)
+    if not build.configure("lint", RUNS / "config.log", O, len(build.patches()), build.flavour("lockdep").files):
+        die(1, f"the configuration is not what the fragments ask for: {RUNS}/config.log")
+    tests = results.Checks()
+    for name in names or TOOLS:
+        log = RUNS / f"{name}.log"
+        status, found = TOOLS[name](log, commits[0][0])
+        tests.check(name, [f"failed with status {status}: {log}", *build.errors(log)] * bool(status) + found)
+    return tests.done()
+
+
+if __name__ == "__main__":
+    env.main(main)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0
+"""scripts/boot: arguments, the scenario's end, and the comparison of two drivers."""
+import json
+import re
+
+import pytest
+from conftest import REAL, program
+
+
+@pytest.mark.parametrize("arguments, says", [
+    ("--driver nonsense", "--driver is c or rust"),
+    ("--torture --seconds 1m", "--seconds and --seed take a number"),
+    ("--torture --seed", "--seconds and --seed take a number"),
+    ("--seconds 1", "--seconds and --seed go with --torture"),
+    ("--driver c --compare", "--compare runs both drivers"),
+    ("--compare --torture", "--torture takes one driver"),
+    ("--build", "--build goes with --defconfig"),
+    ("--build --defconfig --compare", "--build goes with --defconfig"),
+    ("--torture --defconfig", "--torture has a configuration of its own"),
+])
+def test_wrong_arguments(toy, arguments, says):
+    toy.expect(2, says, f"scripts/boot {arguments}")
+
+
+# Guests of which the first does something odd, and no QEMU.
+SCENARIO = """
+import os, pathlib, signal, sys
+import env, scenario
+
+class Guest:
+    def __init__(self, *_, **__): pass
+    def power_off(self): return True
+    def close(self): pass
+    def record(self): return {"operations": {}, "callbacks": {}}
+
+def odd(guest, tap):
+    WHAT
+def good(guest, tap):
+    tap.check("the second guest ran", True)
+scenario.RecordedGuest = Guest
+scenario.GUESTS = {"odd": (odd, "builtin", None), "good": (good, "builtin", None)}
+pathlib.Path("logs/good").mkdir(parents=True)
+for name in ("odd", "good"):
+    pathlib.Path(f"logs/{name}").mkdir(exist_ok=True)
+    pathlib.Path(f"logs/{name}/console").touch()
+sys.argv[1:] = ["rust", "images", "differences", "logs"]
+env.main(scenario.main)
+"""
+
+
+def scenario(toy, status, says, what):
+    toy.need("venv/bin/python3")
+    (toy.repo / "differences").touch()
+    (toy.repo / "odd.py").write_text(SCENARIO.replace("WHAT", what))
+    lib = toy.repo / "scripts"
+    return toy.expect(status, says, [REAL / "venv/bin/python3", "-B", "odd.py"], SERIES_TOP=toy.repo, SERIES_PROG="boot",
+                      PYTHONPATH=f"{lib}/lib:{lib}/guest:{toy.repo}/ci/pl061")
+
+
+@pytest.mark.parametrize("what", ["int('x')", "{}['x']", "[][0]", "raise OSError('x')", "assert False", "open('/nonexistent/x')"])
+def test_any_exception_is_a_failed_check(toy, what):
+    """B12: with its traceback, and the other guests still run."""
+    said = scenario(toy, 1, ["the second guest ran", "not ok", "\n1.."], what)
+    assert "odd.py" in said and (toy.repo / "logs/record.json").exists()
+
+
+def test_no_console(toy):
+    """B12: what went wrong first is what is said."""
+    said = scenario(toy, 1, ["no fdtput", "the second guest ran"], "os.remove('logs/odd/console'); raise OSError('no fdtput')")
+    assert "FileNotFound" not in said
+
+
+def test_interrupt_ends_all(toy):
+    """B12: Ctrl-C does not go on with the next guest."""
+    toy.need("venv/bin/python3")
+    said = scenario(toy, 130, "Bail out!", "os.kill(os.getpid(), signal.SIGINT)")
+    assert "the second guest" not in said
+
+
+def test_socket_in_a_long_folder(toy):
+    """Bug 17: the address of a socket has 107 bytes, whatever TMPDIR is."""
+    toy.need("venv/bin/python3")
+    long = toy.root / ("x" * 100)
+    long.mkdir()
+    program(toy.root / "bin/qemu-system-aarch64", "echo arguments: \"$@\" >&2; exit 1")
+    lib = toy.repo / "scripts"
+    toy.expect(1, "", [REAL / "venv/bin/python3", "-B", "-c", f"""
+import sys
+try:
+    from machine import Guest
+except ImportError:
+    sys.path.insert(0, "{lib}"); from guest import Guest
+Guest("kernel", "initramfs", "{toy.root}")"""], PATH=f"{toy.root}/bin:{toy.env['PATH']}", TMPDIR=long, SERIES_TOP=toy.repo, SERIES_PROG="boot",
+                      PYTHONPATH=f"{lib}/lib:{lib}/guest")
+    paths = re.findall(r"(?:path=|unix:)([^,\s]+)", (toy.root / "qemu").read_text())
+    assert all(len(path) < 108 for path in paths), paths
+
+
+# --- comparison --------------------------------------------------------------
+
+SET = '"$ gpioset", "w 3fc 01"'
+GET = '"chip.get": ["get"]'
+
+
+@pytest.fixture
+def drivers(toy):
+    """compare(STATUS, TEXTS, C, RUST[, DIFFERENCES]): records are (operation lines, callbacks, checks)."""
+    def compare(status, says, c=None, rust=None, differences=None):
+        for name, record in (("c", c), ("rust", rust)):
+            if record:
+                lines, calls, checks, *more = record
+                operations = f'"set": [{lines}], "get": [{more[0] if more else chr(34) + "r 3fc 00" + chr(34)}]' if lines is not None else '"get": ["r 3fc 00"]'
+                (toy.repo / name).write_text(
+                    f'{{"checks": [{checks}], "guests": {{"g": {{"operations": {{{operations}}}, "callbacks": {{{calls}}}}}}}}}')
+        if differences is not None:
+            (toy.repo / "differences").write_text(differences)
+        return toy.python(status, says, "ci/pl061/compare.py", toy.repo / "differences", "c", "rust")
+    (toy.repo / "differences").write_text("")
+    return compare
+
+
+# What userspace sees, a value, the order, an access more, an operation, a check, or a callback that is missing or not called.
+@pytest.mark.parametrize("rust, says", [
+    ((SET, GET, '"a", "b"'), None),
+    (('"$ gpioset", "> busy", "w 3fc 01"', GET, '"a", "b"'), ["+ > busy"]),
+    (('"$ gpioset", "w 3fc 02"', GET, '"a", "b"'), ["not ok 2 - g: set", "\n# - w 3fc 01\n", "\n# + w 3fc 02\n"]),
+    (('"w 3fc 01", "$ gpioset"', GET, '"a", "b"'), ["6 passed, 1 failed"]),
+    ((f'{SET}, "w 3fc 01"', GET, '"a", "b"'), ["6 passed, 1 failed"]),
+    ((None, GET, '"a", "b"'), ["recorded with the driver in C only"]),
+    ((SET, GET, '"a"'), ["not ok 1 - both drivers got the same checks"]),
+    ((SET, f'{GET}, "chip.set": ["set"]', '"a", "b"'), ["callback chip.set: of rust"]),
+    ((SET, '"chip.get": []', '"a", "b"'), ["not with the driver in rust"]),
+])
+def test_drivers_are_compared(drivers, rust, says):
+    drivers(1 if says else 0, says or "7 passed, 0 failed", (SET, GET, '"a", "b"'), rust)
+
+
+def test_nothing_was_recorded(toy, drivers):
+    none = ('"$ gpioset"', "", '"a"', "")
+    drivers(1, ["not ok 4 - registers were accessed in each guest", "not ok 5 - callbacks were watched"], none, none)
+    for name in ("c", "rust"):
+        (toy.repo / name).write_text(json.dumps({"checks": [], "guests": {}}))
+    drivers(1, "1 passed, 2 failed")
+    (toy.repo / "rust").unlink()
+    drivers(2, "rust")
+
+
+DECLARED = """# A comment.
+[operation g: set]
+diff =
+    $ gpioset
+    - w 3fc 01
+    r 3fc 01
+    + w 3fc 02
+reason = of
+    two lines
+[callback chip.set]
+only = rust
+reason = none
+"""
+
+
+def test_differences_are_declared(drivers):
+    c = ('"$ gpioset", "w 3fc 01", "r 3fc 01"', GET, '"a"')
+    rust = ('"$ gpioset", "r 3fc 01", "w 3fc 02"', f'{GET}, "chip.set": ["set"]', '"a"')
+    drivers(0, ["0 failed", "g: set # differs: of two lines"], c, rust, DECLARED)
+    # Not as declared, gone, never there.
+    drivers(1, "but declared is", c, (rust[0].replace("02", "03"), *rust[1:]))
+    drivers(1, ["declared as a difference, but there is none", "callback chip.set: declared as a difference"], c, c)
+    drivers(1, "g: nonsense: declared as a difference, but there is no such operation", differences=DECLARED.replace("g: set", "g: nonsense"))
+    drivers(2, "a driver is c or rust", differences=DECLARED.replace("only = rust", "only = perl"))
+    drivers(2, "[callback chip.set]", differences=DECLARED.replace("only = rust\n", ""))
+    drivers(2, "differences", differences="nonsense\n")

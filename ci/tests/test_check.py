@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0
+"""scripts/check: what can be told without a build."""
+import json
+import re
+import shutil
+
+import pytest
+from conftest import edit, program, sums
+
+FIRST, SECOND, THIRD = ("patches/0001-rust-Mend-the-answer.patch", "patches/0002-MAINTAINERS-Add-gamma.patch",
+                        "patches/0003-rust-Add-a-suite.patch")
+
+
+# What is done to the repository by sh, and what the gate says.
+@pytest.mark.parametrize("fault, says", [
+    (f"rm {SECOND}", "series names 0002-MAINTAINERS-Add-gamma.patch, which is not in patches/"),
+    (f"cp {SECOND} patches/0009-stray.patch", "patches/0009-stray.patch is not in series"),
+    (f"sed -i 's/^@@ -1,5 +1,5 @@.*/@@ -1,5 +1,5 @@ by hand/; s/^Because/Since/' {FIRST}", FIRST),
+    (f"sed -i 's/^Because\\.$/&  /' {FIRST}", FIRST),
+    (f"sed -i 's/^Assisted-by: LLM$/&\\nSigned-off-by: A <a@example.org>/' {THIRD}", "0003-rust-Add-a-suite.patch: has a Signed-off-by"),
+    (f"sed -i 's/^From: .* <.*>$/From: series <series@localhost>/' {THIRD}", "0003-rust-Add-a-suite.patch: has no author"),
+    (f"sed -i '/^Assisted-by: LLM$/d' {THIRD}", "0003-rust-Add-a-suite.patch: no 'Assisted-by: LLM'"),
+    ("rm patches/toy.cover", "topic toy has no patches/toy.cover"),
+    ("echo >>MAINTAINERS.snippet", "MAINTAINERS.snippet"),
+    (f"sed -i 's/$/\\r/' {FIRST}", FIRST),
+])
+def test_faults_of_files(toy, fault, says):
+    toy.sh(toy.repo, fault)
+    before = sums(toy.repo)
+    toy.expect(1, says, "scripts/check")
+    assert before == sums(toy.repo)
+
+
+def test_missing_patch_stops_others(toy):
+    toy.sh(toy.repo, f"rm {SECOND}")
+    toy.expect(1, "series names 0002", "scripts/tree")
+    toy.expect(1, "series names 0002", "scripts/kunit")
+
+
+# What becomes part of patch 2, and what the gate says.
+@pytest.mark.parametrize("change, says", [
+    ("touch rust/kernel/orphan.rs", "rust/kernel/orphan.rs: no entry in MAINTAINERS"),
+    ("sed -i '1i #include \"zebra.c\"' rust/helpers/helpers.c", "zebra comes before mutex"),
+])
+def test_faults_of_patches(toy, change, says):
+    toy.patch(2, change)
+    toy.expect(1, says, "scripts/check")
+
+
+def test_rust_that_is_not_formatted(toy):
+    if not shutil.which("rustfmt", path=toy.env["PATH"]):
+        pytest.skip("needs rustfmt")
+    toy.patch(1, "sed -i 's/^    42/  42/' rust/kernel/answer.rs")
+    toy.expect(1, "FAIL  rustfmt", "scripts/check")
+
+
+def test_misspelling(toy):
+    if not shutil.which("codespell"):
+        pytest.skip("needs codespell")
+    edit(toy.repo / FIRST, "Because", "Becuase")
+    toy.expect(1, "Becuase ==> Because", "scripts/check")
+
+
+def test_checkpatch_finding(toy):
+    toy.base("printf 'print \"f:1: ERROR:X: bad\\\\n\"; exit 1;\\n' >scripts/checkpatch.pl")
+    toy.expect(1, "FAIL  checkpatch", "scripts/check")
+
+
+def test_base_with_other_files(toy):
+    """A maintainer's branch, to which every patch applies."""
+    toy.sh(toy.kernel, """
+        git checkout -q --detach v7.3
+        sed -i 's/^BETA/ANOTHER\\nM:\\tC <c@example.org>\\nF:\\tc\\/\\n\\n&/; s/^M:\\tB.*/&\\nM:\\tD <d@example.org>/' MAINTAINERS
+        sed -i 's|^pub fn|/// Says it.\\npub fn|' rust/kernel/answer.rs
+        git commit -q -a -m other; git tag -a -m x v7.3.4; git checkout -q main""")
+    toy.expect(0, "0 failed", "scripts/check", BASE="v7.3.4")
+    # What they say has to be what git makes of it on any base.
+    toy.sh(toy.repo, f"sed -i 's/^Because\\.$/&  /' {FIRST}")
+    toy.expect(1, FIRST, "scripts/check", BASE="v7.3.4")
+
+
+def test_json_whatever_a_gate_prints(toy):
+    """B10: control characters, quotes, tabs, bytes that are no UTF-8."""
+    toy.base(r"""printf 'print "f:1: \\001\\033[1m \\t \\"quoted\\" \\\\ \\xff\\n"; exit 1;\n' >scripts/checkpatch.pl""")
+    toy.expect(1, "1 failed", ["scripts/check", "--json", "a b.json"])
+    gates = json.loads((toy.repo / "a b.json").read_text())["gates"]
+    assert [gate["gate"] for gate in gates if not gate["ok"]] == ["checkpatch --strict"]
+
+
+def test_odd_paths(toy):
+    toy.expect(0, "0 failed", "scripts/check", SERIES_CACHE="../cache")
+    toy.expect(2, "cannot write /nonexistent/json", "scripts/check --json /nonexistent/json")
+    toy.expect(2, "/nonexistent/json", "scripts/kunit --json /nonexistent/json")
+
+
+@pytest.mark.parametrize("command", ["check", "kunit", "kunit tip"])
+def test_no_space(toy, command):
+    path = program(toy.root / "bin/df", "echo h; echo x 1 1 17 1 /").parent
+    toy.expect(2, "has 17 MB free", f"scripts/{command}", PATH=f"{path}:{toy.env['PATH']}")
+
+
+def test_disk_fills_up(toy):
+    """B22: exit 2, at whatever step, and the next run goes on."""
+    full = toy.root / "full"
+    full.mkdir()
+    mounted = toy.expect(0, "", ["sh", "-c", f"unshare -m mount -t tmpfs none {full} 2>&1 || :"])
+    if mounted:
+        pytest.skip(f"cannot mount: {mounted}")
+    for kilobytes in (64, 400, 900):
+        # (df says that there is room.)
+        program(toy.root / "bin/df", "echo h; echo x 1 1 9999 1 /")
+        for command in ("check", "kunit tip", "refresh --check", "tree"):
+            said = toy.expect(0, "", ["unshare", "-m", "sh", "-c", f"""
+                mount -t tmpfs -o size={kilobytes}k none {full}; mkdir {full}/c
+                PATH={toy.root}/bin:$PATH SERIES_CACHE={full}/c scripts/{command} || echo "exit $?" """])
+            assert re.findall(r"^exit (.*)$", said, re.M) in ([], ["2"]), said

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Anybody's environment: the same bytes and verdicts, or one line that names the thing. And how commands end."""
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import HOSTILE, ORIGIN, edit, program, until
+
+LONG = "/tmp/" + "x" * 150
+SHIM = "#!/bin/sh\necho shim >&2\nexit 1\n"
+
+# Settings that change nothing. (Those of a group were tried one by one, too.)
+VARIABLES = {
+    "locale, CDPATH, Python": {
+        "LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de", "CDPATH": ".:{root}/other:/tmp", "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": "{root}/python", "PYTHONHOME": "/nonexistent"},
+    "git": {"GIT_DIFF_OPTS": "-u10", "GIT_EXTERNAL_DIFF": "/bin/false", "GIT_PAGER": "false", "GIT_TRACE": "1",
+            "GIT_DEFAULT_HASH": "sha256", "GIT_DEFAULT_REF_FORMAT": "reftable", "GIT_LITERAL_PATHSPECS": "1",
+            "GIT_DIR": "{kernel}/.git", "GIT_INDEX_FILE": "/nonexistent", "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "diff.noprefix", "GIT_CONFIG_VALUE_0": "true"},
+    "make": {"KCONFIG_CONFIG": "/nonexistent/x", "KCFLAGS": "-O1", "KRUSTFLAGS": "-Copt-level=0", "HOSTCFLAGS": "-O1",
+             "KBUILD_EXTMOD": "/nonexistent"},
+    "MAKEFLAGS": {"MAKEFLAGS": "-n", "TMPDIR": "/nonexistent/tmp", "HOME": None},
+    "tools": {"PATH": "{root}/shims:{path}", "RUSTC_WRAPPER": "/nonexistent", "RUSTFLAGS": "-x", "CARGO_TARGET_DIR": "/nonexistent",
+              "TMPDIR": LONG, "GREP_OPTIONS": "-v", "TAR_OPTIONS": "-v", "XZ_OPT": "-9", "POSIXLY_CORRECT": "1",
+              "BASH_ENV": "{root}/startup", "ENV": "{root}/startup"},
+    "configuration": {"HOME": "{root}/hostile"},
+    "configuration by XDG": {"XDG_CONFIG_HOME": "{root}/xdg"},
+    "configuration by a variable": {"GIT_CONFIG_GLOBAL": "{root}/hostile/.gitconfig"},
+}
+
+
+@pytest.fixture
+def hostile(toy):
+    """What the settings point at."""
+    root = toy.root
+    for name in ("hostile", "python", "shims", "xdg/git", "other/scripts"):
+        (root / name).mkdir(parents=True)
+    for path in ("hostile/.gitconfig", "xdg/git/config"):
+        (root / path).write_text((root / "home/.gitconfig").read_text() + HOSTILE)
+    (root / "hostile/.get_maintainer.conf").write_text("--nom\n")
+    (root / "hostile/.cargo").mkdir()
+    (root / "hostile/.cargo/config.toml").write_text('[build]\ntarget = "wasm32-unknown-unknown"\n')
+    for module in ("json", "console", "env", "results"):
+        (root / f"python/{module}.py").write_text("raise SystemExit('not this one')\n")
+    for tool in ("rustc", "cargo", "rustfmt"):
+        program(root / "shims" / tool, SHIM)
+    (root / "startup").write_text("echo startup; set -x\n")
+    return toy
+
+
+def same(toy, **env):
+    """A check that passes, with the right bytes."""
+    toy.expect(0, "11 passed, 0 failed", "scripts/check", **env)
+    made = {f.name: f.read_bytes() for f in (toy.cache / "refresh/patches").iterdir()}
+    assert made == {f.name: f.read_bytes() for f in toy.patches.iterdir()}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_variables(hostile, name):
+    toy = hostile
+    env = {k: v and v.format(root=toy.root, path=toy.env["PATH"], kernel=toy.kernel) for k, v in VARIABLES[name].items()}
+    same(toy, **env)
+    if "configuration" not in name:
+        said = toy.expect(0, "0 failed", "scripts/kunit 0", **env)
+        assert (toy.cache / "o/lockdep/flags").read_text() == "\n" and "shim" not in said
+    # Files that are written are the same, too.
+    toy.expect(0, "4 commits", "scripts/tree", **env)
+    edit(toy.tree / "rust/kernel/answer.rs", "42", "43")
+    toy.sh(toy.tree, "git commit -q -a --amend --no-edit")
+    toy.expect(0, "wrote   patches/0003", "scripts/refresh", **env)
+    text = next(toy.patches.glob("0003-*")).read_text()
+    assert "\n@@ -1,5 +1,5 @@\n" in text and "diff --git a/rust/kernel/answer.rs b/rust" in text, text
+
+
+def test_nothing_names_the_cache(toy):
+    toy.expect(2, "SERIES_CACHE", "scripts/check", HOME=None, SERIES_CACHE=None)
+
+
+def test_nothing_names_the_cache(toy):
+    """B16."""
+    toy.expect(2, "SERIES_CACHE", "scripts/check", HOME=None, SERIES_CACHE=None)
+
+
+# How git makes it, and what is said if it cannot do.
+@pytest.mark.parametrize("how, says", [
+    ("clone -q --depth 1 -b v7.3", None), ("clone -q --reference {kernel}", None), ("clone -q --filter=blob:none --no-checkout", "partial clone"),
+    ("clone -q -c core.autocrlf=true", None), ("clone -q --bare", None), ("clone -q --ref-format=reftable", None),
+    ("init -q --object-format=sha256", "SHA-1")])
+def test_clones(toy, how, says):
+    """Whatever KDIR is, by one line where that cannot be."""
+    clone, source = toy.root / "clone", "" if how.startswith("init") else f"file://{toy.kernel}"
+    toy.sh(toy.kernel, "git config uploadpack.allowFilter true")
+    made = toy.expect(0, "", ["sh", "-c", f"git {how.format(kernel=toy.kernel)} {source} {clone} 2>&1 || echo no"])
+    if made:
+        pytest.skip(f"git does not know it: {made}")
+    if not source:
+        toy.sh(toy.kernel, f"git archive v7.3 | tar -x -C {clone}; cd {clone}; git add -A; git commit -q -m base; git tag -a -m x v7.3")
+    if says:
+        said = toy.expect(2, says, "scripts/check", KDIR=clone)
+        assert len(said.splitlines()) < 4, said
+        if not source:
+            return
+        # The cure that it names.
+        toy.sh(toy.root, said.split("'")[1].replace("limit=1g", "limit=1m"))
+    same(toy, KDIR=clone)
+
+
+def test_clone_of_somebody_else(toy):
+    """Bug 8, B15: what git accepts in the user's shell works; else git says why."""
+    if os.getuid():
+        pytest.skip("needs root, to have a clone of another user")
+    toy.sh(toy.root, f"chown -R 1000:1000 {toy.kernel}")
+    toy.expect(2, "dubious ownership", "scripts/tree")
+    with open(toy.root / "home/.gitconfig", "a", encoding="utf-8") as config:
+        config.write("[safe]\ndirectory = *\n")
+    same(toy)
+    toy.expect(0, "4 commits", "scripts/tree")
+    toy.git(toy.kernel, "checkout", "-q", "work")
+    toy.expect(0, "no difference", "scripts/refresh --check --tree ../kernel --base v7.3")
+
+
+def test_no_git(toy):
+    """B15."""
+    path = toy.root / "few"
+    path.mkdir()
+    for folder in ("/bin", "/usr/bin"):
+        for file in Path(folder).iterdir():
+            if not file.name.startswith("git") and not (path / file.name).exists():
+                (path / file.name).symlink_to(file)
+    toy.expect(3, "git is missing", "scripts/tree", PATH=path)
+
+
+@pytest.mark.parametrize("name", ["my linux/series", "a:b", "it's ä#b%c"])
+def test_paths_of_the_checkout(toy, name):
+    """B8, B16, bug 16."""
+    repo = toy.root / name / "repo"
+    repo.parent.mkdir(parents=True)
+    toy.repo.rename(repo)
+    toy.repo, toy.patches = repo, repo / "patches"
+    same(toy)
+    toy.expect(0, "0 failed", "scripts/kunit 0")
+    toy.expect(0, "4 commits", "scripts/tree")
+    toy.expect(0, "no difference", "scripts/refresh")
+
+
+def test_links_to_commands(toy):
+    """B16: of ~/bin, and a checkout below a link."""
+    (toy.root / "bin").mkdir()
+    (toy.root / "bin/check").symlink_to(toy.repo / "scripts/check")
+    (toy.root / "link").symlink_to(toy.repo)
+    toy.expect(0, "11 passed", "check", cwd=toy.root, PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    toy.expect(0, "0 failed", "link/scripts/kunit 0", cwd=toy.root)
+
+
+def test_checkout_with_other_line_ends(toy):
+    """B21, bug 15: .gitattributes keeps scripts and patches as they are."""
+    attributes = ORIGIN / ".gitattributes"
+    if attributes.exists():
+        shutil.copy(attributes, toy.repo)
+    toy.sh(toy.repo, "git init -q; git add -A; git commit -q -m x")
+    clone = toy.root / "crlf"
+    toy.sh(toy.root, f"git clone -q -c core.autocrlf=true {toy.repo} {clone}")
+    toy.expect(0, "Usage", f"{clone}/scripts/boot -h")
+    for patch in toy.patches.iterdir():
+        assert patch.read_bytes() == (clone / "patches" / patch.name).read_bytes()
+    toy.repo, toy.patches = clone, clone / "patches"
+    same(toy)
+
+
+# --- ending ------------------------------------------------------------------
+
+# Commands, and what takes ten minutes in them: the build, checkpatch, or git.
+SLOW = {"kunit": "make", "test kunit": "make", "boot": "make", "boot --torture": "make", "bench": "make",
+        "check": "perl", "test check": "perl", "send toy": "perl", "tree": "git", "refresh": "git"}
+
+
+def make_slow(toy, what):
+    if what == "make":
+        toy.base("touch slow")
+    elif what == "perl":
+        toy.base("echo 'system(\"touch \\$SERIES_CACHE/now\"); sleep 600;' >scripts/checkpatch.pl")
+    else:
+        program(toy.root / "bin/git", """case " $* " in *' am '* | *' format-patch '*) touch "$SERIES_CACHE/now"; sleep 600 ;; esac
+exec /usr/bin/git "$@" """)
+        toy.env["PATH"] = f"{toy.root}/bin:{toy.env['PATH']}"
+
+
+def started(toy, command):
+    """The command, in the middle of what is slow."""
+    if command == "refresh":
+        toy.expect(0, "", "scripts/tree")
+    program(toy.repo / "scripts/setup", "exit 0")
+    if command.startswith(("boot", "bench")):
+        toy.need("venv/bin/python3", "guest-arm64")
+        for name in ("inline", "module", "torture", "bench"):
+            (toy.repo / f"kconfig-fragments/{name}.config").write_text("CONFIG_TOY=y\n")
+    if command == "send toy":
+        toy.need("venv/bin/b4")
+    make_slow(toy, SLOW[command])
+    if command == "send toy":
+        toy.signed()
+    run = toy.start(f"scripts/{command}")
+    until(lambda: (toy.cache / "now").exists() or run.poll() is not None)
+    assert run.poll() is None, toy.said()
+    return run
+
+
+@pytest.mark.parametrize("command, number", [
+    *((command, signal.SIGTERM) for command in SLOW),
+    *((command, signal.SIGINT) for command in ("kunit", "test kunit", "boot", "check", "tree")),
+    *((command, signal.SIGHUP) for command in ("kunit", "test check", "bench", "refresh", "send toy"))])
+def test_signals(toy, command, number):
+    """B13: all that was started ends, within two seconds."""
+    run = started(toy, command)
+    began = time.monotonic()
+    if number == signal.SIGINT:
+        os.killpg(run.pid, number)      # (as a terminal does)
+    else:
+        os.kill(run.pid, number)
+    status = run.wait(15)
+    until(lambda: not toy.running(), 15)
+    took = time.monotonic() - began
+    assert status in (128 + number, -number), toy.said()
+    assert took < 3, f"took {took:.1f} s"
+
+
+@pytest.mark.parametrize("command", ["kunit", "check"])
+def test_killed(toy, command):
+    """B13: the next run goes on, or says which process group holds the lock."""
+    run = started(toy, command)
+    run.kill()
+    run.wait()
+    time.sleep(0.3)
+    program(toy.root / "bin/git", 'exec /usr/bin/git "$@"')
+    toy.base("rm -f slow; echo 'exit 0;' >scripts/checkpatch.pl")
+    after = toy.start("scripts/check")
+    until(lambda: after.poll() is not None or "waiting for" in toy.said())
+    if after.poll() is None:
+        said = until(lambda: "kill -- -" in toy.said() and toy.said())
+        group = int(said.split("kill -- -")[1].split("'")[0])
+        os.killpg(group, signal.SIGTERM)
+    assert after.wait(30) == 0, toy.said()
+
+
+def test_waits_for_another(toy):
+    """And says for whom."""
+    first = started(toy, "kunit")
+    other = toy.start("scripts/tree")
+    said = until(lambda: "waiting for" in toy.said() and toy.said())
+    assert "kunit" in said and "group" in said
+    os.kill(other.pid, signal.SIGTERM)
+    assert other.wait(3) == 143
+    first.terminate()
+    assert first.wait(5) == 143

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0
+"""scripts/refresh: commits and files are the same thing in two forms."""
+import pytest
+from conftest import edit, program, sums
+
+ANSWER = "rust/kernel/answer.rs"
+
+
+def test_commits_come_back(toy):
+    toy.expect(0, "", "scripts/tree")
+    edit(toy.tree / ANSWER, "42", "43")
+    toy.git(toy.tree, "commit", "-q", "-a", "--fixup", ":/Mend the answer")
+    toy.expect(1, "is not squashed yet", "scripts/refresh")
+    toy.squash()
+    toy.expect(1, "patches/0001-rust-Mend-the-answer.patch", "scripts/refresh --check")
+    toy.expect(0, "wrote   patches/0001-rust-Mend-the-answer.patch", "scripts/refresh")
+    toy.expect(0, "no difference", "scripts/refresh")
+    assert "\n+    43" in next(toy.patches.glob("0001-*")).read_text()
+    # A commit more, then one less: files come, go and are renumbered.
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    toy.commit(toy.tree, "rust: Add a comment")
+    toy.expect(0, "wrote   patches/0004-rust-Add-a-comment.patch", "scripts/refresh")
+    toy.git(toy.tree, "reset", "-q", "--hard", "HEAD~2")
+    toy.expect(0, "removed patches/0004-rust-Add-a-comment.patch", "scripts/refresh")
+    assert (toy.repo / "series").read_text().count(".patch\n") == 2
+    assert "| 2 | toy | [MAINTAINERS: Add gamma]" in (toy.repo / "README.md").read_text()
+
+
+def test_round_trip_through_git_am(toy):
+    toy.sh(toy.kernel, f"git checkout -q -b am v7.3; git am -q -3s {toy.patches}/*.patch")
+    toy.expect(0, "no difference", f"scripts/refresh --check --tree {toy.kernel}")
+
+
+def test_patches_changed_meanwhile(toy):
+    toy.expect(0, "", "scripts/tree")
+    notes, cover = toy.patches / "notes.txt", toy.patches / "toy.cover"
+    notes.write_text("note")
+    edit(cover, "A cover", "Another cover")
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    toy.commit(toy.tree, "rust: Add a comment")
+    toy.expect(1, "have changed since", "scripts/refresh")
+    edit(cover, "Another cover", "A cover")
+    notes.unlink()
+    toy.expect(0, "wrote   patches/0004", "scripts/refresh")
+    notes.write_text("note")
+    toy.git(toy.tree, "reset", "-q", "--hard", "HEAD^")
+    toy.expect(0, "removed patches/0004", "scripts/refresh --force")
+    assert notes.exists()
+
+
+def commit_with(toy, body: str, subject: str = "rust: Add a comment") -> None:
+    toy.expect(0, "", "scripts/tree")
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}; git add -A")
+    toy.git(toy.tree, "commit", "-q", "--cleanup=verbatim", "-F", "-",
+            text=f"{subject}\n\nIt prints:\n\n{body}\n\nAnd more.\n\nAssisted-by: LLM\n")
+
+
+# Bug 7: what git am takes for the end of a message, and the line of it.
+@pytest.mark.parametrize("body", [
+    "---", "--- a/file", "diff --git a/x b/x\nindex 1..2\n--- a/x\n+++ b/x", "Index: x", "diff -u x",
+    "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nFrom: A <a@example.org>\nSubject: x"])
+def test_message_that_mail_cannot_carry(toy, body):
+    before = sums(toy.repo)
+    commit_with(toy, body)
+    said = toy.expect(1, "rust: Add a comment", "scripts/refresh")
+    assert body.split("\n", maxsplit=1)[0] in said and before == sums(toy.repo)
+
+
+@pytest.mark.parametrize("body", [" ---\n diff --git a/x b/x", "--", "From: here to there", "From here", "----", ">From x", "\tTab"])
+def test_message_that_survives(toy, body):
+    commit_with(toy, body)
+    was = toy.git(toy.tree, "show", "-s", "--format=%B")
+    toy.expect(0, "wrote   patches/0004", "scripts/refresh")
+    toy.expect(0, "5 commits", "scripts/tree")
+    assert toy.git(toy.tree, "show", "-s", "--format=%B") == was
+
+
+def test_tab_in_a_subject(toy):
+    """B27: git am makes a blank of it."""
+    commit_with(toy, "x", subject="rust: Add a\tcomment")
+    toy.expect(1, "tab", "scripts/refresh")
+
+
+def test_two_patches_with_one_subject(toy):
+    """B3: none of them is lost, on no way."""
+    toy.expect(0, "", "scripts/tree")
+    for _ in range(2):
+        toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+        toy.commit(toy.tree, "rust: Add a comment")
+    toy.expect(0, ["wrote   patches/0004-rust-Add-a-comment.patch", "wrote   patches/0005-rust-Add-a-comment.patch"], "scripts/refresh")
+    toy.expect(0, "6 commits", "scripts/tree")
+    toy.expect(0, "no difference", "scripts/refresh")
+    toy.expect(0, "2 patches are left", "scripts/tree --upto 3")
+    toy.expect(0, "6 commits", "scripts/tree --continue")
+    toy.expect(0, "no difference", "scripts/refresh")
+    toy.expect(0, "0 failed", "scripts/check")
+
+
+def test_full_disk_while_files_are_written(toy):
+    """B22: what could not be written is no difference."""
+    toy.expect(0, "", "scripts/tree")
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    toy.commit(toy.tree, "rust: Add a comment")
+    before = sums(toy.repo)
+    program(toy.root / "bin/df", "echo h; echo x 1 1 17 1 /")
+    program(toy.root / "bin/cp", "echo 'cp: No space left on device' >&2; exit 1")
+    toy.expect(2, "", "scripts/refresh", PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    assert before == sums(toy.repo)

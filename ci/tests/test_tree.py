@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0
+"""scripts/tree, and what all commands have in common."""
+import pytest
+from conftest import COMMANDS, TOP, edit, sums
+
+ANSWER = "rust/kernel/answer.rs"
+
+
+def test_clean_series_passes(toy):
+    toy.expect(0, "0 failed", "scripts/check")
+    toy.expect(0, "3 passed, 0 failed", "scripts/kunit")
+    toy.expect(0, "4 commits", "scripts/tree")
+    toy.expect(0, "no difference", "scripts/refresh --check")
+
+
+@pytest.mark.parametrize("command", [f"scripts/{name}" for name in COMMANDS if name != "bench"] + [
+    f"ci/{name}/run" for name in ("compile-fail", "mutations", "lint")])
+def test_help_and_unknown_arguments(toy, command):
+    toy.expect(0, f"Usage: {command}", f"{command} -h")
+    toy.expect(2, "--nonsense", f"{command} --nonsense")
+
+
+def test_layout():
+    """scripts/ knows no series; a command is in scripts/, and nothing else is."""
+    assert {f.name for f in (TOP / "scripts").iterdir()} - {"__pycache__"} == {*COMMANDS, "lib", "guest"}
+    for file in (TOP / "scripts").rglob("*"):
+        if file.is_file() and "__pycache__" not in file.parts:
+            text = file.read_text().lower()
+            assert not any(word in text for word in ("pl061", "ww_mutex", "raw_spinlock")), file
+
+
+def test_wrong_arguments(toy):
+    toy.expect(2, "no topic 'nonsense'", "scripts/tree --topic nonsense")
+    toy.expect(2, "no row 'nonsense'", "scripts/test nonsense")
+    toy.expect(2, "rows, or --all", "scripts/test --all rt")
+    toy.expect(0, "mutat", "scripts/test --list")
+    toy.expect(2, "/nonexistent (KDIR, or --tree) is n", "scripts/tree", KDIR="/nonexistent")
+    toy.expect(2, "no commit 'nonsense'", "scripts/tree --base nonsense")
+    toy.expect(3, "no kernel source: run scripts/setup", "scripts/tree", KDIR=None)
+
+
+def test_patch_that_does_not_apply(toy):
+    toy.base(f"sed -i 's/ 41$/ 40/' {ANSWER}")
+    before = sums(toy.repo)
+    toy.expect(1, "0001-rust-Mend-the-answer.patch does not apply", "scripts/check")
+    toy.expect(1, "0001-rust-Mend-the-answer.patch does not apply", "scripts/kunit")
+    toy.expect(1, [f"conflict in {ANSWER}", "git am --continue"], "scripts/tree")
+    assert before == sums(toy.repo)
+    # ... and going on works.
+    toy.expect(1, "still going on", "scripts/tree --continue")
+    (toy.tree / ANSWER).write_text("// SPDX-License-Identifier: GPL-2.0\n\npub fn answer() -> u32 {\n    42\n}\n")
+    toy.sh(toy.tree, "git add -A; git am --continue")
+    toy.expect(0, "4 commits", "scripts/tree --continue")
+    toy.expect(0, "wrote   patches/0001-rust-Mend-the-answer.patch", "scripts/refresh")
+    toy.expect(0, "0 failed", "scripts/check")
+
+
+def test_patch_that_is_in_the_base_already(toy):
+    # ... among other lines, and in other words.
+    toy.sh(toy.kernel, "printf '\\nGAMMA\\nM:\\tC <c@example.org>\\nS:\\tMaintained\\nF:\\tc/\\n' >>MAINTAINERS;"
+                       "git commit -q -a -m other; git tag -a -m x v7.4")
+    head = toy.git(toy.kernel, "rev-parse", "--short=12", "HEAD")
+    toy.expect(1, [f"patches/0002-MAINTAINERS-Add-gamma.patch does not apply to {head} (other).",
+                   "conflict in MAINTAINERS", "git am --skip"], "scripts/tree --base v7.4")
+    # What was given up is tried again.
+    toy.git(toy.tree, "am", "--abort")
+    toy.expect(1, "conflict in MAINTAINERS", "scripts/tree --base v7.4")
+    toy.git(toy.tree, "am", "--skip")
+    toy.expect(0, "patches/0002-MAINTAINERS-Add-gamma.patch is left out", "scripts/tree --continue")
+    toy.expect(0, ["removed patches/0002-MAINTAINERS-Add-gamma.patch",
+                   "these patches are for v7.4; '# BASE v7.3' in series stays"], "scripts/refresh")
+    assert (toy.repo / "series").read_text().count(".patch\n") == 2
+    toy.expect(0, "0 failed", "scripts/check", BASE="v7.4")
+
+
+def test_lines_near_a_patch_differ(toy):
+    toy.sh(toy.kernel, f"sed -i 's|^// SPDX.*|&\\n// Toy|; s|^pub fn|/// Says it.\\npub fn|' {ANSWER};"
+                       "sed -i 's/^List/A list/' MAINTAINERS; git commit -q -a -m other")
+    toy.expect(0, "4 commits", "scripts/tree --base main")
+    text = (toy.tree / ANSWER).read_text()
+    assert "Says it" in text and "42" in text
+    # Another history, without what git would merge with.
+    other = toy.cache / "other"
+    toy.sh(toy.kernel, f"git init -q {other}; git archive v7.3 | tar -x -C {other}")
+    toy.sh(other, f"sed -i 's/^pub fn answer.*/fn answer() -> u64 {{/' {ANSWER}; git add -A; git commit -q -m base; git tag -a -m x v7.3")
+    toy.env["KDIR"] = str(other)
+    toy.expect(1, [f"patch failed: {ANSWER}:1", f"git apply --reject {toy.patches}/0001-rust-Mend-the-answer.patch"], "scripts/tree")
+    edit(toy.tree / ANSWER, "41", "42")
+    toy.expect(1, "has work that is not in patches/", "scripts/tree")
+    toy.sh(toy.tree, "git add -A; git am --continue")
+    toy.expect(0, "4 commits", "scripts/tree --continue")
+    toy.expect(0, "wrote   patches/0001-rust-Mend-the-answer.patch", "scripts/refresh")
+    toy.expect(0, "0 failed", "scripts/check")
+
+
+def test_dirty_tree(toy):
+    toy.expect(0, "", "scripts/tree")
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    before = sums(toy.repo)
+    toy.expect(1, "has uncommitted changes", "scripts/refresh")
+    toy.expect(1, "has work that is not in patches/", "scripts/tree")
+    toy.git(toy.tree, "commit", "-q", "-a", "-m", "wip")
+    toy.expect(1, "has work that is not in patches/", "scripts/tree")
+    assert "more" in (toy.tree / ANSWER).read_text() and before == sums(toy.repo)
+
+
+def test_unfinished_tree(toy):
+    toy.expect(0, "2 patches are left", "scripts/tree --upto 1")
+    toy.expect(1, "is not complete", "scripts/refresh")
+    # A commit of one's own in between is kept, and nothing is left out.
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    toy.commit(toy.tree, "rust: Add a comment")
+    toy.expect(1, "has work that is not in patches/", "scripts/tree")
+    toy.expect(0, "5 commits", "scripts/tree --continue")
+    toy.expect(0, "wrote   patches/0004-rust-Add-a-suite.patch", "scripts/refresh")
+    toy.expect(0, "0 failed", "scripts/check")
+    # An empty one is refused, and so is a part of the series.
+    toy.git(toy.tree, "reset", "-q", "--hard", "refs/worktree/base")
+    toy.expect(1, "there is no patch", "scripts/refresh")
+    toy.git(toy.tree, "reset", "-q", "--hard", "refs/worktree/made")
+    toy.expect(0, "", "scripts/tree --topic toy")
+    toy.expect(1, "only topic toy", "scripts/refresh")
+
+
+def test_clone_of_the_user_is_not_touched(toy):
+    toy.sh(toy.kernel, "git config format.thread true; git config diff.context 5")
+    before = toy.clone_state()
+    toy.expect(0, "0 failed", "scripts/check")
+    toy.expect(0, "", "scripts/tree")
+    assert before == toy.clone_state()
+    # In a hook, git names its own repository.
+    toy.expect(0, "0 failed", "scripts/check", GIT_DIR=toy.kernel / ".git", GIT_INDEX_FILE=toy.kernel / ".git/index")
+    assert before == toy.clone_state()
+
+
+@pytest.mark.parametrize("command", ["check", "refresh --check", "tree", "kunit", "send toy --tree ../kernel", "test check", "boot", "bench",
+                                     "setup --print"])
+def test_folder_of_the_user_as_cache(toy, command):
+    """B1: a folder with files and without our mark is not ours, whatever the files are called."""
+    theirs = toy.root / "theirs"
+    for name in ("check", "refresh", "send", "venv/bin", "log/test", "results", "o/lockdep"):
+        (theirs / name).mkdir(parents=True)
+        (theirs / name / "file").write_text("precious")
+    toy.sh(toy.kernel, f"git worktree add -q --detach {theirs}/work; git worktree add -q --detach {theirs}/tree;"
+                       f"git clone -q --bare . {theirs}/linux.git")
+    (theirs / "work/uncommitted").write_text("precious")
+    before = sums(theirs)
+    toy.expect(2, ["set SERIES_CACHE"], f"scripts/{command}", SERIES_CACHE=theirs, timeout=15)
+    assert before == sums(theirs)
+
+
+def test_new_and_empty_folders_become_caches(toy):
+    (toy.root / "empty").mkdir()
+    for name in ("empty", "new"):
+        toy.expect(0, "4 commits", "scripts/tree", SERIES_CACHE=toy.root / name)
+        toy.expect(0, "4 commits", "scripts/tree", SERIES_CACHE=toy.root / name)
+
+
+def test_work_tree_of_the_user_in_our_cache(toy):
+    """A linked work tree that is not of a repository of ours stays."""
+    toy.git(toy.kernel, "worktree", "add", "-q", "--detach", toy.cache / "work")
+    (toy.cache / "work/uncommitted").write_text("precious")
+    toy.expect(2, "is not a work tree of ours", "scripts/check --json x")
+    assert (toy.cache / "work/uncommitted").exists()
+
+
+def test_moved_cache(toy):
+    """B18: work in the tree goes with it."""
+    toy.expect(0, "", "scripts/tree")
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    toy.commit(toy.tree, "rust: Add a comment")
+    moved = toy.root / "moved"
+    toy.cache.rename(moved)
+    toy.expect(1, "has work that is not in patches/", "scripts/tree", SERIES_CACHE=moved)
+    toy.expect(0, "wrote   patches/0004-rust-Add-a-comment.patch", "scripts/refresh", SERIES_CACHE=moved)
+    toy.expect(0, "5 commits", "scripts/tree", SERIES_CACHE=moved)
+    toy.expect(0, "0 failed", "scripts/check", SERIES_CACHE=moved)
+
+
+def test_topics_that_need_topics(toy):
+    """B27: what is needed by what is needed comes, too."""
+    toy.second_topic()
+    toy.expect(0, "", "scripts/tree")
+    cover = (toy.patches / "toy.cover").read_text().replace("toy-0123456789ab", "three-0123456789ab")
+    toy.git(toy.tree, "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-", text=cover)
+    edit(toy.tree / ANSWER, "43", "44")
+    toy.commit(toy.tree, "rust: Raise the answer again")
+    toy.expect(0, "wrote", "scripts/refresh")
+    edit(toy.repo / "series", "# TOPIC three\n", "# TOPIC three two\n")
+    toy.expect(0, "6 commits", "scripts/tree --topic three")

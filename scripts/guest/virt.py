@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0
+"""QEMU's arm64 machine `virt`: how it is started."""
+
+
+def machine(*options, cpu="cortex-a57", memory=1024, smp=1):
+    """The machine itself. Options are those of -M."""
+    return ["qemu-system-aarch64", "-M", ",".join(("virt", *options)), "-cpu", cpu, "-m", str(memory),
+            "-smp", str(smp), "-nodefaults", "-display", "none"]
+
+
+def booting(kernel, initramfs, console, append=""):
+    """What it does: boot, with the serial console in a file, and end at a reboot."""
+    return ["-accel", "tcg", "-no-reboot", "-serial", f"file:{console}",
+            "-kernel", str(kernel), "-initrd", str(initramfs),
+            "-append", f"console=ttyAMA0 panic=-1 {append}".strip()]

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Configure and build what is in the work tree of the gates.
+
+Usage: scripts/lib/build.py rustavailable
+"""
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import env
+from env import CACHE, TOP, die, read
+
+WORK = Path(os.environ.get("SERIES_WORK", CACHE / "work"))
+FRAGMENTS = TOP / "kconfig-fragments"
+# What a build takes from the caller, if it is set; the rest is make's own default.
+VARIABLES = ("RUSTC", "RUSTDOC", "RUSTFMT", "CLIPPY_DRIVER", "BINDGEN")
+# ARCH: target of make, the kernel that it makes, QEMU, its arguments. (kunit.py takes -cpu max,
+# whose pointer authentication is slow to emulate.)
+ARCHES = {
+    "arm64": ("Image.gz", "arch/arm64/boot/Image.gz", "aarch64", "-smp 4 -cpu cortex-a57"),
+    "arm": ("zImage", "arch/arm/boot/zImage", "arm", "-smp 4"),
+    "x86_64": ("bzImage", "arch/x86/boot/bzImage", "x86_64", "-smp 4"),
+    "um": ("linux", "linux", "", ""),
+}
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """A configuration. A line `# WITH a b` in a fragment names those that come before it,
+    `# ARCH`, `# HOST`, `# RUSTC minimum` what it is built for, on and with, and `# LIKE` the
+    flavour whose C is built the same way."""
+    name: str
+    files: tuple[Path, ...]
+    arch: str = "arm64"
+    host: str = ""
+    like: str = ""
+    minimum: bool = False
+    fragments: tuple[str, ...] = field(default=())
+
+
+def marks(path: Path, mark: str) -> list[str]:
+    """The words of the lines `# MARK words` of a fragment."""
+    return [word for line in read(path).splitlines() if line.startswith(f"# {mark} ")
+            for word in line.split()[2:]]
+
+
+def with_needed(names) -> list[str]:
+    """Fragments, each after those that it names."""
+    order: list[str] = []
+
+    def add(name):
+        path = FRAGMENTS / f"{name}.config"
+        if not path.is_file():
+            die(2, f"no flavour '{name}': kconfig-fragments/{name}.config does not exist")
+        for needed in marks(path, "WITH"):
+            if needed not in order:
+                add(needed)
+        if name not in order:
+            order.append(name)
+
+    for name in names:
+        add(name)
+    return order
+
+
+def flavour(*names: str) -> Flavour:
+    """The configuration of some fragments, named after the last one."""
+    order = with_needed(names)
+    paths = tuple(FRAGMENTS / f"{name}.config" for name in order)
+
+    def last(mark, default=""):
+        # The nearest one has the last word.
+        return next((found[-1] for path in reversed(paths) if (found := marks(path, mark))), default)
+
+    own = FRAGMENTS / f"{names[-1]}.config"
+    made = Flavour(names[-1], paths, last("ARCH", "arm64"), last("HOST"),
+                   (marks(own, "LIKE") or [""])[0], marks(own, "RUSTC") == ["minimum"], tuple(order))
+    if made.host and made.host != os.uname().machine:
+        die(2, f"flavour {made.name} needs a host of {made.host}, this one is {os.uname().machine}")
+    return made
+
+
+DEFAULT = Flavour("", ())
+
+
+# --- tools -------------------------------------------------------------------
+
+def llvm(tool: str) -> str:
+    """A program of LLVM, as LLVM=1, LLVM=-19 or LLVM=/path/ has it."""
+    value = os.environ.get("LLVM") or "1"
+    if value.endswith("/"):
+        return value + tool
+    return tool + value if value.startswith("-") else tool
+
+
+def variables(of: Flavour = DEFAULT) -> dict[str, str]:
+    """Whose Rust: the caller's, or the oldest one that the kernel takes."""
+    found = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+    if of.minimum:
+        folder = CACHE / "rust-min/bin"
+        found |= {"RUSTC": f"{folder}/rustc", "RUSTDOC": f"{folder}/rustdoc",
+                  "RUSTFMT": f"{folder}/rustfmt", "CLIPPY_DRIVER": f"{folder}/clippy-driver"}
+    # (Programs that run while the kernel is built, with the same compiler.)
+    if "RUSTC" in found:
+        found["HOSTRUSTC"] = found["RUSTC"]
+    return found
+
+
+def rustc(of: Flavour = DEFAULT) -> str:
+    return variables(of).get("RUSTC", "rustc")
+
+
+def bindgen() -> str:
+    return os.environ.get("BINDGEN") or "bindgen"
+
+
+def need_tools(*others: str, of: Flavour = DEFAULT) -> None:
+    """All that is missing, at once."""
+    tools = ["make", "flex", "bison", "bc", "perl", "git", llvm("clang"), llvm("ld.lld"), rustc(of), bindgen(), *others]
+    if missing := [tool for tool in tools if not shutil.which(tool)]:
+        die(3, f"missing: {' '.join(missing)}: run scripts/setup, or name yours with LLVM, RUSTC, BINDGEN and PATH")
+
+
+@functools.lru_cache
+def version(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        die(3, f"{' '.join(command)} does not run ({why[-1] if why else error}): "
+               "run scripts/setup, or name another one with LLVM, RUSTC or BINDGEN")
+    return done.stdout
+
+
+def tool_versions(of: Flavour = DEFAULT) -> dict[str, str]:
+    """What a build depends on besides the sources. A compiler that does not run is an error."""
+    return {"clang": version(llvm("clang"), "--version"), "rustc": version(rustc(of), "-vV"),
+            "bindgen": version(bindgen(), "--version")}
+
+
+def qemu_version(arch: str) -> str:
+    name = ARCHES[arch][2]
+    return version(f"qemu-system-{name}", "--version") if name else "none"
+
+
+# --- sources -----------------------------------------------------------------
+
+def commits() -> list[tuple[str, str]]:
+    """(commit, subject) of the base and of each patch on it."""
+    return [tuple(line.split(" ", 1)) for line in env.glue("commits")]
+
+
+def work_at(commit: str) -> None:
+    env.glue("work_at", commit)
+
+
+def patches() -> list[str]:
+    return env.glue("series_patches")
+
+
+# --- build -------------------------------------------------------------------
+
+def make(o: Path, *arguments: str, of: Flavour = DEFAULT) -> list[str]:
+    """The command that builds in O=`o`."""
+    return ["make", "-C", str(WORK), f"O={o}", "LOCALVERSION=", f"ARCH={of.arch}",
+            f"LLVM={os.environ.get('LLVM') or '1'}",
+            *(f"{name}={value}" for name, value in variables(of).items()), *arguments]
+
+
+OPTION = re.compile(r"(?:# )?(CONFIG_[A-Z0-9_]+)(?:=(.*)| is not set)$")
+
+
+def options(path: Path) -> dict[str, str]:
+    """{symbol: value} of a .config or a fragment."""
+    return {found[1]: found[2] or "n" for line in read(path).splitlines() if (found := OPTION.match(line))}
+
+
+def later_symbols(position: int) -> set[str]:
+    """Symbols of Kconfig that patches after `position` add."""
+    found: set[str] = set()
+    for name in patches()[position:]:
+        found |= {f"CONFIG_{symbol}" for symbol in
+                  re.findall(r"^\+(?:menu)?config ([A-Z0-9_]+)$", read(TOP / "patches" / name), re.M)}
+    return found
+
+
+def without_effect(config: Path, position: int, files) -> list[str]:
+    """Options of our fragments that are not in .config. A symbol that a later patch adds is no fault."""
+    seen, later = options(config), later_symbols(position)
+    wanted: dict[str, tuple[str, str]] = {}
+    for path in files:
+        if path.is_relative_to(TOP):
+            wanted |= {name: (value, path.name) for name, value in options(path).items()}
+    if not wanted:
+        return ["nothing was compared with .config: no option in any fragment"]
+    return [f"{source}: {name}={value} did not take effect, .config has {seen.get(name, 'n')}"
+            for name, (value, source) in wanted.items()
+            if name not in later and seen.get(name, "n") != value]
+
+
+def configure(label: str, log: Path, o: Path, position: int, files, of: Flavour = DEFAULT) -> bool:
+    """Make .config of some files, then look whether each option of our fragments took effect."""
+    o.mkdir(parents=True, exist_ok=True)
+    config, key_file, made = o / ".config", o / ".config.key", o / ".config.made"
+    text = "".join(path.read_text() for path in files)
+    tree = subprocess.run(["git", "-C", WORK, "ls-tree", "-r", "HEAD"], capture_output=True, text=True, check=True).stdout
+    kconfig = [line for line in tree.splitlines() if re.search(r"\t(Makefile|scripts/.*|(.*/)?Kconfig[^/]*)$", line)]
+    # The same files, for the same Kconfig and tools, make the same .config.
+    key = hashlib.sha256("\0".join([text, *kconfig, *tool_versions(of).values(),
+                                    *make(o, of=of)]).encode()).hexdigest()
+    if not (read(key_file) == key and config.exists() and read(config) == read(made)):
+        before = read(config)
+        times = config.stat() if config.exists() else None
+        config.write_text(text)
+        if env.run(f"{label}: configuration", log, make(o, "olddefconfig", of=of)):
+            key_file.unlink(missing_ok=True)
+            return False
+        # An unchanged .config keeps its time, and so the objects.
+        if times and read(config) == before:
+            os.utime(config, ns=(times.st_atime_ns, times.st_mtime_ns))
+        shutil.copyfile(config, made)
+        env.write(key_file, key)
+    problems = without_effect(config, position, files)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "a") as output:
+        output.writelines(f"{problem}\n" for problem in problems)
+    return not problems
+
+
+def errors(log: Path, most: int = 5) -> list[str]:
+    return [line for line in read(log).splitlines() if re.search(r"\berror\b", line, re.I)][:most]
+
+
+def kernel(label: str, logs: Path, name: str, o: Path, targets, files, of: Flavour = DEFAULT, clippy: bool = True) -> None:
+    """Configure and build the tip, or end with what went wrong. Logs: NAME.config.log, NAME.build.log."""
+    log = logs / f"{name}.config.log"
+    if not configure(f"{label}: {name}", log, o, len(patches()), files, of):
+        env.say("\n".join(read(log).splitlines()[-5:]))
+        die(1, f"the configuration is not what the fragments ask for: {log}")
+    log = logs / f"{name}.build.log"
+    if env.run(f"{label}: {name}: build", log, make(o, f"-j{env.JOBS}", *(["CLIPPY=1"] if clippy else []), *targets, of=of)):
+        env.say("\n".join(errors(log)))
+        die(1, f"the build failed: {log}")
+
+
+def objects_of(like: str, o: Path) -> None:
+    """Where there is no folder `o` yet, it begins as a copy of that of flavour `like`."""
+    source = CACHE / "o" / like
+    if not like or o.exists() or not source.is_dir():
+        return
+    new = o.with_name(f"{o.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    env.need_space(3000)
+    if env.run(f"copy of {like}", env.LOGS / "copy", ["cp", "-a", source, new]):
+        die(2, f"cannot copy {source} to {new}")
+    for path in new.glob("warnings.*"):
+        path.unlink()
+    new.rename(o)
+
+
+def main(arguments) -> int:
+    if arguments != ["rustavailable"]:
+        env.say(__doc__.strip())
+        return 2
+    log = env.LOGS / "rustavailable"
+    log.unlink(missing_ok=True)
+    env.glue("work_exists")
+    if env.run("setup: make rustavailable", log, make(CACHE / "o/setup", "rustavailable")):
+        env.say(read(log).rstrip())
+        die(3, "the kernel does not accept this Rust toolchain")
+    return 0
+
+
+if __name__ == "__main__":
+    env.main(main)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the programs share: paths, messages, processes, the lock. See env.sh."""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+TOP = Path(os.environ["SERIES_TOP"])            # the snapshot that we run in
+CACHE = Path(os.environ["SERIES_CACHE"])
+ORIGIN = Path(os.environ.get("SERIES_ORIGIN", TOP))     # where the user called us
+STATE = os.environ.get("SERIES_STATE", "")
+PROG = os.environ["SERIES_PROG"]
+LOGS = CACHE / "log"
+JOBS = os.environ["JOBS"]
+# (Not for the kernel's own programs in Python.)
+os.environ.pop("PYTHONPATH", None)
+
+
+def say(*words) -> None:
+    print(*words, file=sys.stderr, flush=True)
+
+
+def die(status: int, *words) -> NoReturn:
+    say(f"{PROG}:", *words)
+    sys.exit(status)
+
+
+def usage_error(*words) -> NoReturn:
+    say(f"{PROG}:", *words)
+    say(f"Try '{PROG} -h'.")
+    sys.exit(2)
+
+
+def elapsed(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def conf(name: str) -> str:
+    """A value of ci/series.conf."""
+    for line in (TOP / "ci/series.conf").read_text().splitlines():
+        if line.startswith(f"{name}="):
+            return shlex.split(line)[0].partition("=")[2]
+    return ""
+
+
+def need_space(megabytes: int) -> None:
+    glue("need_space", str(megabytes))
+
+
+def lock(name: str = "lock") -> None:
+    """One user of the cache at a time; a second one waits. Ours ends with this process."""
+    if name == "lock" and os.environ.get("SERIES_LOCKED"):
+        return
+    path = CACHE / name
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        done = subprocess.run([sys.executable, "-I", TOP / "scripts/lib/holders.py", path],
+                              capture_output=True, text=True, check=False)
+        say(f"{PROG}: waiting for {done.stdout.strip() or 'another run'}")
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    if name == "lock":
+        os.environ["SERIES_LOCKED"] = "1"
+
+
+def prepared() -> None:
+    """Set up what is missing, for those commands that promise it. (May ask for a password.)"""
+    setup = TOP / "scripts/setup"
+    if os.environ.get("SERIES_LOCKED") or subprocess.run([setup, "--check"], check=False).returncode == 0:
+        return
+    process = subprocess.Popen([setup])
+    try:
+        status = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if status:
+        sys.exit(status)
+
+
+# --- processes ---------------------------------------------------------------
+
+_groups: set[subprocess.Popen] = set()
+
+
+def start(command, **options) -> subprocess.Popen:
+    """A program in a process group of its own, which ends when we end, however we end."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *map(str, command)],
+                               start_new_session=True, **options)
+    _groups.add(process)
+    return process
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End what `start` has started, with all that it started itself."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.7)
+    _groups.discard(process)
+
+
+def wait(process: subprocess.Popen, timeout: float | None = None) -> int:
+    status = process.wait(timeout)
+    _groups.discard(process)
+    return status
+
+
+def _ended(number, _frame):
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def main(function) -> NoReturn:
+    """Run a program's main function. Whatever ends it ends what it has started."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ended)
+    try:
+        status = function(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # (Nobody reads on; nor does the interpreter's own flush.)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 141
+    except OSError as error:
+        say(f"{PROG}: {error}")
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(CACHE).free < 50 << 20:
+                say(f"{PROG}: {CACHE} is full: make room, or set SERIES_CACHE")
+        status = 2
+    finally:
+        for process in list(_groups):
+            stop(process)
+    sys.exit(status)
+
+
+# --- commands with a log -----------------------------------------------------
+
+def run(label: str, log: Path, command, **options) -> int:
+    """Run a program with its output in `log`; say what goes on. Return its status."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    live = sys.stderr.isatty()
+    if not live:
+        say(label)
+    with open(log, "ab") as output:
+        process = start(command, stdout=output, stderr=subprocess.STDOUT, **options)
+        while True:
+            try:
+                status = wait(process, 1 if live else None)
+                break
+            except subprocess.TimeoutExpired:
+                print(f"\r\033[K{label}  {elapsed(time.monotonic() - began)}  {last_line(log)[:50]}",
+                      end="", file=sys.stderr, flush=True)
+    if live:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    if status:
+        # A program that ran out of space says many things.
+        need_space(50)
+    return status
+
+
+def last_line(path: Path) -> str:
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 300))
+        lines = file.read().decode(errors="replace").splitlines()
+    return "".join(c for c in lines[-1] if c.isprintable()) if lines else ""
+
+
+def read(path, default: str = "") -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except FileNotFoundError:
+        return default
+
+
+def write(path, text: str) -> None:
+    """Whole or not at all."""
+    path = Path(path)
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, errors="replace")
+    os.replace(new, path)
+
+
+def glue(*command) -> list[str]:
+    """A function of series.sh or worktree.sh; its lines. Where it fails, so do we."""
+    done = start([TOP / "scripts/lib/glue", *command], stdout=subprocess.PIPE, text=True)
+    output, _ = done.communicate()
+    _groups.discard(done)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return output.splitlines()

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: GPL-2.0
+# The beginning of every command: the environment made known, messages, the cache
+# folder. Sourced, not run.
+#
+# Variables that are heard; all others are dropped:
+#   SERIES_CACHE  where trees, builds, tools and logs live
+#                 (default: in $XDG_CACHE_HOME or ~/.cache)
+#   KDIR          a git clone of Linux to work from (default: Debian's source)
+#   BASE          commit in KDIR that the series goes on (default: the tag in `series`)
+#   LLVM, RUSTC, RUSTDOC, RUSTFMT, CLIPPY_DRIVER, BINDGEN, RUST_LIB_SRC, LIBCLANG_PATH
+#                 as the kernel's Makefile has them
+#   JOBS          parallel jobs (default: number of CPUs)
+#
+# Exit status: 0 fine, 1 findings, 2 usage or environment, 3 a tool is missing.
+set -eu
+
+PROG=${0##*/}
+SELF=$(realpath "$0")
+case $SELF in
+*/run) PROG=${SELF%/run} PROG=${PROG##*/} ;;
+esac
+TOP=$SELF
+until [ -f "$TOP/scripts/lib/env.sh" ]; do TOP=${TOP%/*}; done
+
+say() { printf '%s\n' "$*" >&2; }
+die() { rc=$1; shift; say "$PROG: $*"; exit "$rc"; }
+
+# The comment at the head of a script is its manual page.
+usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$SELF"; }
+usage_error() { say "$PROG: $*"; say "Try '$PROG -h'."; exit 2; }
+# value OPTION [VALUE]
+value() { [ -n "${2:-}" ] || usage_error "$1 needs a value"; }
+
+# need TOOL [PACKAGE]: a path, or a name in PATH.
+need() {
+	command -v "$1" >/dev/null 2>&1 ||
+		die 3 "$1 is missing: run scripts/setup${2:+ (package $2)}"
+}
+
+# --- environment -------------------------------------------------------------
+
+# git_config KEY VALUE: for every git that is started from here, whatever files say.
+git_config() {
+	export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=$1" "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=$2"
+	GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
+}
+
+known_environment() {
+	# Whose clones the user trusts is asked before his configuration goes.
+	trusted=$(git config --show-scope --get-all safe.directory 2>/dev/null |
+		sed -n 's/^\(system\|global\|command\)	//p')
+	for name in $(awk 'BEGIN { for (name in ENVIRON) print name }'); do
+		case $name in
+		PATH | HOME | USER | LOGNAME | TERM | COLUMNS | NO_COLOR | PWD | OLDPWD | SHLVL | _) ;;
+		KDIR | BASE | JOBS | LLVM | RUSTC | RUSTDOC | RUSTFMT | CLIPPY_DRIVER | BINDGEN) ;;
+		RUST_LIB_SRC | LIBCLANG_PATH | LD_LIBRARY_PATH) ;;
+		SERIES_* | UPSTREAM_ROOT | XDG_CACHE_HOME | XDG_CONFIG_HOME) ;;
+		CI | GITHUB_STEP_SUMMARY | SSL_CERT_FILE | SSL_CERT_DIR) ;;
+		http_proxy | https_proxy | no_proxy | HTTP_PROXY | HTTPS_PROXY | NO_PROXY) ;;
+		PIP_INDEX_URL | PIP_EXTRA_INDEX_URL | PIP_FIND_LINKS | PIP_CERT | PIP_CONFIG_FILE) ;;
+		CARGO_HOME | CARGO_HTTP_* | CARGO_REGISTRIES_* | RUSTUP_HOME) ;;
+		# For scripts/send, which mails as its user.
+		GIT_CONFIG_GLOBAL | GIT_CONFIG_SYSTEM | GIT_CONFIG_NOSYSTEM) eval "export SERIES_USER_$name=\$$name" ;;
+		# (Not names of sh, or not to be unset.)
+		*[!A-Za-z0-9_]* | [0-9]* | SHELLOPTS | BASHOPTS | UID | EUID | PPID) ;;
+		*) unset "$name" ;;
+		esac
+	done
+	export LC_ALL=C.UTF-8 SERIES_ENV=1 PYTHONDONTWRITEBYTECODE=1
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_CONFIG_COUNT=0
+	# Same commits from same patches. (A hard link or a backup changes the ctime.)
+	git_config core.hooksPath /dev/null
+	git_config core.trustctime false
+	git_config core.autocrlf false
+	git_config core.quotePath true
+	git_config core.attributesFile /dev/null
+	git_config advice.detachedHead false
+	git_config gc.auto 0
+	git_config maintenance.auto false
+	git_config commit.gpgSign false
+	git_config tag.gpgSign false
+	git_config am.keepcr false
+	git_config apply.whitespace warn
+	git_config diff.context 3
+	git_config diff.interHunkContext 0
+	git_config diff.renames true
+	git_config diff.algorithm myers
+	git_config diff.submodule short
+	git_config diff.suppressBlankEmpty false
+	git_config diff.statNameWidth 0
+	git_config diff.statGraphWidth 0
+	git_config diff.orderFile /dev/null
+	git_config diff.noprefix false
+	git_config diff.mnemonicPrefix false
+	git_config log.showSignature false
+	git_config color.ui false
+	git_config i18n.commitEncoding UTF-8
+	git_config i18n.logOutputEncoding UTF-8
+	git_config safe.bareRepository all
+	old_ifs=$IFS
+	IFS='
+'
+	set -f	# (one may be *)
+	for name in $trusted; do
+		git_config safe.directory "$name"
+	done
+	set +f
+	IFS=$old_ifs
+	export GIT_CONFIG_COUNT
+	export GIT_COMMITTER_NAME=series GIT_COMMITTER_EMAIL=series@localhost
+	export GIT_AUTHOR_NAME=series GIT_AUTHOR_EMAIL=series@localhost
+}
+[ -n "${SERIES_ENV:-}" ] || known_environment
+
+# shellcheck source=/dev/null
+. "$TOP/ci/series.conf"
+[ -n "${SERIES_CACHE:-}${XDG_CACHE_HOME:-}${HOME:-}" ] ||
+	die 2 "none of HOME, XDG_CACHE_HOME and SERIES_CACHE is set: set SERIES_CACHE to a folder for trees and builds"
+CACHE=$(realpath -m "${SERIES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/$CACHE_NAME}")
+case $CACHE in
+*[[:space:]:]*) die 2 "the kernel cannot be built in '$CACHE', which has a blank or a colon in it: set SERIES_CACHE to another folder" ;;
+esac
+export HOME="${HOME:-/nonexistent}" SERIES_CACHE="$CACHE" SERIES_TOP="$TOP"
+# The folder that the user called us in, where this one is a copy of it.
+ORIGIN=${SERIES_ORIGIN:-$TOP}
+
+JOBS=${JOBS:-$(nproc)}
+case $JOBS in
+'' | *[!0-9]* | 0*) die 2 "JOBS is '$JOBS', which is no number of jobs" ;;
+esac
+export JOBS
+LOGS=$CACHE/log
+VENV=$CACHE/venv
+export TMPDIR="$CACHE/tmp"
+
+# What scripts/setup has made comes first only where the caller names nothing.
+if [ -z "${LLVM:-}${RUSTC:-}${BINDGEN:-}" ] && [ -f "$CACHE/tools" ]; then
+	# shellcheck source=/dev/null
+	. "$CACHE/tools"
+fi
+PYTHON=/usr/bin/python3
+[ -x "$PYTHON" ] || PYTHON=python3
+
+# --- ending ------------------------------------------------------------------
+
+# A shell hears of a signal when the command that it waits for has ended. Waiting
+# for one in the background ends at once: job COMMAND...
+JOB=
+job() {
+	"$@" </dev/null &
+	JOB=$!
+	job_rc=0
+	wait "$JOB" || job_rc=$?
+	JOB=
+	return $job_rc
+}
+TICKER=
+at_exit() { :; }
+end() {
+	end_rc=$?
+	trap '' INT TERM HUP
+	for pid in $TICKER $JOB; do
+		kill -TERM "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || :
+	done
+	if [ -n "$JOB" ]; then
+		# (It has a second to clean up.)
+		(sleep 1; kill -KILL "-$JOB" || kill -KILL "$JOB") >/dev/null 2>&1 9>&- &
+		wait "$JOB" 2>/dev/null || :
+		kill -KILL "$!" "-$JOB" 2>/dev/null || :
+	fi
+	TICKER='' JOB=''
+	at_exit
+	# What looks like a finding may be a full disk; what git says is no finding.
+	case $end_rc in
+	0 | 2 | 3 | 129 | 130 | 141 | 143) return ;;
+	esac
+	[ ! -f "$CACHE/$MARK" ] || need_space 50
+	[ $end_rc = 1 ] || exit 2
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+# in_group "$@": go on in a process group of its own, which ends as a whole.
+in_group() {
+	[ -z "${SERIES_GROUP:-}" ] || return 0
+	export SERIES_GROUP=1
+	job setpriv --pdeathsig TERM setsid sh "$SELF" "$@"
+	exit
+}
+
+elapsed() { printf '%d:%02d' $((($1) / 60)) $((($1) % 60)); }
+
+# run LABEL LOG COMMAND...: all output added to LOG, a ticker on a terminal. COMMAND
+# is a program; it gets a process group of its own.
+run() {
+	run_label=$1 run_log=$2 run_start=$(date +%s)
+	shift 2
+	mkdir -p "${run_log%/*}"
+	printf '=== %s: %s\n' "$run_label" "$*" >>"$run_log" || die 2 "cannot write $run_log"
+	if [ -t 2 ]; then
+		(
+			trap - EXIT
+			while kill -0 $$ 2>/dev/null; do
+				printf '\r\033[K%s  %s  %.50s' "$run_label" \
+					"$(elapsed $(($(date +%s) - run_start)))" \
+					"$(tail -n 1 "$run_log" | tr -cd '[:print:]')" >&2
+				sleep 1
+			done
+		) &
+		TICKER=$!
+	else
+		say "$run_label"
+	fi
+	run_rc=0
+	job setsid "$@" >>"$run_log" 2>&1 || run_rc=$?
+	if [ -n "$TICKER" ]; then
+		kill "$TICKER" 2>/dev/null && wait "$TICKER" 2>/dev/null || :
+		TICKER=
+		printf '\r\033[K' >&2
+	fi
+	return $run_rc
+}
+
+# --- cache -------------------------------------------------------------------
+
+# own_cache: the folder is ours by a mark in it. What is not ours is not touched.
+MARK=.series-cache
+own_cache() {
+	if [ ! -f "$CACHE/$MARK" ]; then
+		[ -z "$(ls -A "$CACHE" 2>/dev/null)" ] ||
+			die 2 "$CACHE has files in it, and no mark that it is ours: set SERIES_CACHE to a new folder (or, if an older version of the scripts made it: touch $CACHE/$MARK)"
+		mkdir -p "$CACHE" && echo "Made by the scripts of $ORIGIN; can be removed as a whole." >"$CACHE/$MARK" ||
+			die 2 "cannot write $CACHE: set SERIES_CACHE to a folder of yours"
+	fi
+	mkdir -p "$TMPDIR" "$LOGS" || die 2 "cannot write $CACHE: make room, or set SERIES_CACHE to a folder of yours"
+}
+
+# lock: one user of the cache at a time; a second one waits. The lock goes with its
+# processes, so nothing is left to clean up after a kill.
+lock() {
+	own_cache
+	[ -z "${SERIES_LOCKED:-}" ] || return 0
+	exec 9>>"$CACHE/lock"
+	if ! flock -n 9; then
+		say "$PROG: waiting for $("$PYTHON" -I "$TOP/scripts/lib/holders.py" "$CACHE/lock")"
+		job flock 9
+	fi
+	export SERIES_LOCKED=1
+}
+
+# need_space MEGABYTES, or none at all where what df says cannot be had (a quota)
+need_space() {
+	free=$(df -Pm "$CACHE" | awk 'NR == 2 { print $4 }')
+	head -c 1000000 /dev/zero 2>/dev/null >"$CACHE/probe" || free=0
+	rm -f "$CACHE/probe"
+	[ "$free" -ge "$1" ] ||
+		die 2 "$CACHE has $free MB free, $1 are needed: make room ('scripts/setup --clean' removes what is old), or set SERIES_CACHE"
+}
+
+# --- Python ------------------------------------------------------------------
+
+# snapshot: go on in a copy of what this run depends on, so that nobody's editing,
+# nor a `git switch`, changes what a long run tests. Its name tells what is in it.
+snapshot() {
+	[ -z "${SERIES_STATE:-}" ] || return 0
+	own_cache
+	need_space 20
+	cd "$TOP"
+	state=$(find series patches kconfig-fragments ci scripts README.md MAINTAINERS.snippet \
+		-name __pycache__ -prune -o -type f -print0 2>/dev/null | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
+	if [ ! -d "$CACHE/state/$state" ]; then
+		new=$(mktemp -d "$TMPDIR/state.XXXXXX") || die 2 "cannot write $TMPDIR"
+		for part in series patches kconfig-fragments ci scripts README.md MAINTAINERS.snippet; do
+			[ ! -e "$part" ] || cp -R -- "$part" "$new/" || die 2 "cannot copy $part to $new"
+		done
+		mkdir -p "$CACHE/state"
+		mv -T "$new" "$CACHE/state/$state" 2>/dev/null || rm -rf "$new"
+	fi
+	touch "$CACHE/state/$state"
+	cd "$OLDPWD"
+	export SERIES_ORIGIN="$TOP" SERIES_STATE="$state"
+	exec sh "$CACHE/state/$state/${SELF#"$TOP/"}" "$@"
+}
+
+# program FILE ARGUMENT...: a program of ours in Python.
+EXEC=
+program() {
+	file=$1
+	shift
+	python=$PYTHON
+	[ ! -x "$VENV/bin/python3" ] || python=$VENV/bin/python3
+	PYTHONPATH=$TOP/scripts/lib:$TOP/scripts/guest SERIES_PROG=$PROG $EXEC "$python" -s "$TOP/$file" "$@"
+}
+
+# python FILE ARGUMENT...: the rest of a command, in a copy of the repository; its
+# help is in the caller.
+python() {
+	case " ${2:-} " in
+	' -h ' | ' --help ') usage; exit 0 ;;
+	esac
+	file=$1
+	shift
+	snapshot "$@"
+	EXEC='exec'
+	program "$file" "$@"
+}

@@ -1,0 +1,486 @@
+# SPDX-License-Identifier: GPL-2.0
+"""KUnit of patches: build, run, judge. See scripts/kunit.
+
+The folder of a run has the logs of configuration and build, kunit.log and
+kunit.json of kunit.py, the console, and result.json with the verdict.
+"""
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import STDOUT, Popen, TimeoutExpired
+
+import build
+import env
+import results
+from build import Flavour
+from console import scan
+from env import CACHE, LOGS, TOP, die, read
+
+TIMEOUT = 900
+KERNEL_ARGS = ("panic=-1", "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120")
+
+
+# --- build and run -----------------------------------------------------------
+
+@dataclass
+class Run:
+    """A kernel that is built in O=`o` and runs KUnit. On a busy host, a CPU of QEMU may stand
+    still for a while, which is no lockup and no stall."""
+    label: str
+    folder: Path
+    o: Path
+    flavour: Flavour
+    position: int
+    files: tuple[Path, ...] = ()
+    timeout: int = TIMEOUT
+    # What is known afterwards.
+    config: bool = False
+    built: bool = False
+    build_seconds: int = 0
+    status: int | None = None
+    run_seconds: int = 0
+    expected: list[tuple[str, str]] = field(default_factory=list)
+    process: Popen | None = None
+    began: float = 0
+
+    def build(self) -> None:
+        """What is in the work tree. The folder gets logs and the kernel."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files = self.files or self.flavour.files
+        self.config = build.configure(self.label, self.folder / "config.log", self.o, self.position, files, self.flavour)
+        if not self.config:
+            return
+        target, kernel, _, _ = build.ARCHES[self.flavour.arch]
+        began = time.monotonic()
+        self.built = env.run(f"{self.label}: build", self.folder / "build.log", build.make(
+            self.o, f"-j{env.JOBS}", "CLIPPY=1", target, of=self.flavour)) == 0
+        self.build_seconds = round(time.monotonic() - began)
+        self.expected = expected_suites(files, build.options(self.o / ".config"))
+        if self.built:
+            copy = self.folder / "kernel" / kernel
+            copy.parent.mkdir(parents=True)
+            shutil.copyfile(self.o / kernel, copy)
+
+    def start(self, suites: str = "") -> None:
+        """Run what was built, in the background: for most of its time it needs one CPU, and the
+        next one can be built meanwhile."""
+        self.began = time.monotonic()
+        if not self.built:
+            return
+        env.say(f"{self.label}: KUnit")
+        _, _, qemu, arguments = build.ARCHES[self.flavour.arch]
+        variables = os.environ | {"PATH": f"{wrapper(qemu)}:{os.environ['PATH']}"} if qemu else None
+        with open(self.folder / "kunit.log", "wb") as log:
+            self.process = env.start(
+                [sys.executable, build.WORK / "tools/testing/kunit/kunit.py", "exec", "--arch", self.flavour.arch,
+                 "--build_dir", self.folder / "kernel", "--timeout", self.timeout,
+                 *([f"--qemu_args={arguments}"] if qemu else []), *(f"--kernel_args={a}" for a in KERNEL_ARGS),
+                 f"--json={self.folder}/kunit.json", *([suites] if suites else [])],
+                cwd=build.WORK, env=variables, stdout=log, stderr=STDOUT)
+
+    def finish(self) -> None:
+        """Wait for the run. The folder gets the console."""
+        if self.process:
+            try:
+                # (kunit.py ends QEMU, and then reads what there is)
+                self.status = env.wait(self.process, self.timeout + 120)
+            except TimeoutExpired:
+                env.stop(self.process)
+                self.status = -1
+            self.process = None
+            console = self.folder / "kernel/test.log"
+            if console.exists():
+                console.replace(self.folder / "console")
+            shutil.rmtree(self.folder / "kernel")
+            if self.status:
+                env.need_space(50)
+        self.run_seconds = round(time.monotonic() - self.began)
+
+    @property
+    def hung(self) -> bool:
+        return self.status == -1 or self.run_seconds >= self.timeout
+
+
+def wrapper(qemu: str) -> Path:
+    """A folder for PATH with a QEMU that ends with kunit.py, and takes no KVM: kunit.py prefers it on
+    x86, not each machine has it, and a broken one hangs."""
+    folder = CACHE / "wrap"
+    folder.mkdir(exist_ok=True)
+    name = f"qemu-system-{qemu}"
+    path = shutil.which(name, path=os.pathsep.join(
+        p for p in os.environ["PATH"].split(os.pathsep) if Path(p) != folder)) or die(3, f"{name} is missing: run scripts/setup")
+    env.write(folder / name, f"""#!/bin/sh
+for a; do
+	shift
+	[ "$a" = kvm ] && a=tcg
+	set -- "$@" "$a"
+done
+exec setpriv --pdeathsig KILL {path} "$@"
+""")
+    (folder / name).chmod(0o755)
+    return folder
+
+
+def expected_suites(files, config: dict[str, str]) -> list[tuple[str, str]]:
+    """(glob of a suite, option that switches it on): what has to run with this .config."""
+    found = []
+    for path in files:
+        suite = ""
+        for line in read(path).splitlines():
+            if line.startswith("# SUITE "):
+                suite = line.split(" ", 2)[2]
+            elif option := build.OPTION.match(line):
+                if suite and config.get(option[1], "n") != "n":
+                    found.append((suite, option[1]))
+                suite = ""
+    return found
+
+
+# --- judge -------------------------------------------------------------------
+
+GATES = ["config", "build", "warnings", "kunit", "suites", "splats"]
+
+
+def warnings(log: str) -> set[str]:
+    """Compiler, Clippy, modpost, dtc and linker warnings, without line numbers."""
+    found, lines = set(), log.splitlines()
+    for i, line in enumerate(lines):
+        if re.match(r"warning(\[\w+\])?: ", line):
+            where = next((l for l in lines[i:i + 4] if re.match(r"\s+--> ", l)), "")
+            found.add(line + re.sub(r"\s+--> |:\d+", " ", where).rstrip())
+        elif re.search(r"\bwarning: |\bWARNING: ", line, re.I):
+            found.add(re.sub(r":\d+", "", line.strip()))
+    return found
+
+
+def known_splats(flavour: str, position: int) -> list[tuple[str, re.Pattern, str]]:
+    """Entries of ci/known-splats that must occur at this position of the series."""
+    slugs = [re.sub(r"^\d+-|\.patch$", "", name) for name in build.patches()]
+    active = []
+    for number, line in enumerate(read(TOP / "ci/known-splats").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = [f.strip() for f in line.split(" | ")]
+        if len(fields) != 5 or not fields[4]:
+            die(2, f"ci/known-splats:{number}: five fields are needed: "
+                   "flavour | patch that mends it or - | test | pattern | reason")
+        where, mended_by, test, pattern, _ = fields
+        if mended_by != "-" and mended_by not in slugs:
+            die(2, f"ci/known-splats:{number}: no patch '{mended_by}' in series")
+        if where == flavour and (mended_by == "-" or position <= slugs.index(mended_by)):
+            active.append((test, re.compile(pattern), line))
+    return active
+
+
+def suites_of(report: dict) -> dict[str, dict[str, str]]:
+    """{suite: {case: status}} from the JSON of kunit.py."""
+    return {group["name"]: {case["name"]: case["status"] for case in group.get("test_cases", [])}
+            for group in report.get("sub_groups", [])}
+
+
+def load(path: Path) -> dict:
+    try:
+        return json.loads(read(path) or "{}")
+    except ValueError:
+        return {}
+
+
+def passes(cases: dict[str, str]) -> int:
+    return list(cases.values()).count("PASS")
+
+
+def compared(before: dict, now: dict, expected) -> list[str]:
+    """Suites and passing cases that are gone, and suites that should be there."""
+    problems = [f"suite {glob} does not run, with {option} on" for glob, option in expected
+                if not fnmatch.filter(now, glob)]
+    for suite, cases in before.items():
+        if suite not in now:
+            problems.append(f"suite {suite} has vanished")
+        elif passes(now[suite]) < passes(cases):
+            problems.append(f"suite {suite}: {passes(now[suite])} tests pass, {passes(cases)} did at the patch before")
+    return problems
+
+
+def judge(run: Run, before: dict, known_warnings: set[str], known) -> dict:
+    """The gates of a run. `before`: the suites of the patch before."""
+    folder, gates = run.folder, []
+
+    def gate(name, problems):
+        gates.append({"gate": name, "ok": not problems, "problems": problems})
+
+    gate("config", [] if run.config else [f"configuration failed: {folder}/config.log",
+                                          *read(folder / "config.log").strip().splitlines()[-5:]])
+    now: dict = {}
+    if run.config:
+        log = read(folder / "build.log")
+        gate("build", [] if run.built else [f"build failed: {folder}/build.log",
+                                            *build.errors(folder / "build.log")])
+        gate("warnings", sorted(warnings(log) - known_warnings))
+    if run.status is not None:
+        report = load(folder / "kunit.json")
+        now = suites_of(report)
+        bad = [f"{suite}: {case}: {status}" for suite, cases in now.items()
+               for case, status in cases.items() if status not in ("PASS", "SKIP")]
+        if run.hung:
+            bad.append(f"no end within {run.timeout} s: {folder}/console")
+        elif run.status and not bad:
+            bad.append(f"kunit.py failed with status {run.status}: {folder}/kunit.log")
+        if not now:
+            bad.append(f"no test ran: {folder}/kunit.log")
+        if report.get("misc", {}).get("errors"):
+            bad.append(f"kunit.py could not make sense of the log: {folder}/kunit.log")
+        gate("kunit", bad)
+        gate("suites", compared(before, now, run.expected))
+        console = read(folder / "console")
+        splats, problems = scan(console.splitlines()), []
+        if "KTAP version" not in console:
+            problems.append(f"no KUnit on the console: {folder}/console")
+        problems += [f"splat, {folder}/console {splat}" for splat in splats
+                     if not any(splat.test == test and pattern.search(splat.title) for test, pattern, _ in known)]
+        problems += [f"known splat no longer occurs, drop it from ci/known-splats: {line}"
+                     for test, pattern, line in known
+                     if not any(s.test == test and pattern.search(s.title) for s in splats)]
+        gate("splats", problems)
+    return {"ok": all(g["ok"] for g in gates), "gates": gates, "suites": now, "known_splats": len(known),
+            "build_seconds": run.build_seconds, "run_seconds": run.run_seconds}
+
+
+# --- report ------------------------------------------------------------------
+
+HEAD = "   #  " + "".join(f"{g:<9}" for g in GATES) + " pass skip  build   run  patch"
+
+
+def statuses(result: dict) -> list[str]:
+    return [status for cases in result["suites"].values() for status in cases.values()]
+
+
+def row(result: dict) -> str:
+    state = {g["gate"]: "ok" if g["ok"] else "FAIL" for g in result["gates"]}
+    if state.get("splats") == "ok" and result["known_splats"]:
+        state["splats"] = f"{result['known_splats']} known"
+    seen = statuses(result)
+    times = ("cached       " if result["cached"] else
+             f"{result['build_seconds']:>4}s {result['run_seconds']:>4}s  ")
+    return (f"{result['position']:>4}  " + "".join(f"{state.get(g, '-'):<9}" for g in GATES)
+            + f"{seen.count('PASS'):>5}{seen.count('SKIP'):>5}  {times}{result['subject'][:60]}")
+
+
+def cases(result: dict) -> list[results.Case]:
+    where = f"{result['flavour']}.{result['position']:04d}"
+    found = [results.Case(f"{where}.gates", g["gate"], "PASS" if g["ok"] else "FAIL", g["problems"])
+             for g in result["gates"]]
+    found += [results.Case(f"{where}.{suite}", case, status)
+              for suite, names in result["suites"].items() for case, status in names.items()]
+    return found
+
+
+class Report:
+    def __init__(self, flavour: Flavour, json_path: str, junit_path: str, state: dict) -> None:
+        self.flavour, self.json, self.junit, self.state = flavour, json_path, junit_path, state
+        self.results: list[dict] = []
+
+    def judged(self) -> list[dict]:
+        # A reference that does not work shows nothing.
+        return [r for r in self.results if not (r["reference"] and r["ok"])]
+
+    def add(self, result: dict) -> None:
+        """What is known by now, so that an end before the end loses little."""
+        self.results.append(result)
+        judged = self.judged()
+        failed = sum(not r["ok"] for r in judged)
+        if self.json:
+            results.write_json(self.json, {"flavour": self.flavour.name, "passed": len(judged) - failed,
+                                           "failed": failed, "state": self.state, "patches": self.results})
+        if self.junit:
+            results.write_junit(self.junit, f"kunit {self.flavour.name}", [c for r in judged for c in cases(r)])
+
+    def print(self) -> int:
+        print(HEAD)
+        for result in self.results:
+            print(row(result))
+        judged = self.judged()
+        failed = [r for r in judged if not r["ok"]]
+        for result in failed:
+            bad = [g for g in result["gates"] if not g["ok"]]
+            print(f"patch {result['position']}, {result['patch'] or 'the base'}:")
+            for gate in bad:
+                for problem in gate["problems"]:
+                    print(f"  {gate['gate']}: {results.clean(problem)}")
+            print(f"  logs: {result['folder']}")
+            print(f"  again: {' '.join(again(self.flavour.name, result['position']))}")
+        print(results.total(len(judged) - len(failed), len(failed)))
+        return 1 if failed else 0
+
+
+def again(flavour: str, position: int) -> list[str]:
+    return ["scripts/kunit", *([] if flavour == "lockdep" else ["--flavour", flavour]), "--fresh", str(position)]
+
+
+# --- scripts/kunit -----------------------------------------------------------
+
+def positions(text: str, total: int) -> tuple[int, int]:
+    """First and last patch of N, A..B, A.., or tip."""
+    found = re.fullmatch(r"(\d+)(?:(\.\.)(\d*))?|tip", text or "1..")
+    if not found:
+        env.usage_error(f"'{text}' is not a patch number, A..B, A.. or tip")
+    if found[0] == "tip":
+        return total, total
+    first = int(found[1])
+    last = first if not found[2] else int(found[3]) if found[3] else total
+    if not first <= last <= total:
+        env.usage_error(f"'{text}': the series has patches 1 to {total}")
+    return first, last
+
+
+def context(flavour: Flavour) -> str:
+    """What a verdict depends on, but for the commit and the patches around it."""
+    parts = [path.read_text() for path in flavour.files]
+    parts += [path.read_text() for path in sorted((TOP / "scripts/lib").glob("*.py"))]
+    parts += [read(TOP / "ci/known-splats"), *build.tool_versions(flavour).values(), build.qemu_version(flavour.arch),
+              *build.make(Path(), of=flavour), *(os.environ.get(name, "") for name in ("RUST_LIB_SRC", "LIBCLANG_PATH"))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+
+
+class Series:
+    """The patches from `reference` on, one after the other; one is built while the one before it runs."""
+
+    def __init__(self, options, flavour: Flavour, first: int, last: int) -> None:
+        self.flavour, self.first, self.last, self.fresh = flavour, first, last, options.fresh
+        self.reference = max(first - 1, 0)
+        self.commits = build.commits()
+        self.patches = build.patches()
+        self.o = CACHE / "o" / flavour.name
+        self.runs = LOGS / "kunit" / flavour.name
+        shutil.rmtree(self.runs, ignore_errors=True)
+        self.runs.mkdir(parents=True)
+        build.objects_of(flavour.like, self.o)
+        self.o.mkdir(parents=True, exist_ok=True)
+        self.context = context(flavour)
+        # What the reference warned of in this O= folder; an incremental build repeats only some of it.
+        self.warnings = self.o / f"warnings.{self.commits[self.reference][0]}"
+        self.report = Report(flavour, options.json, options.junit, {
+            "series": env.STATE, "base": self.commits[0][0], "tip": self.commits[-1][0],
+            **{name: text.splitlines()[0] for name, text in build.tool_versions(flavour).items()},
+            "qemu": build.qemu_version(flavour.arch).splitlines()[0], "host": os.uname().nodename,
+            "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+        self.previous: dict = {}
+        self.pending: Run | None = None
+
+    def stored(self, position: int) -> Path:
+        later = build.later_symbols(position)
+        before = json.dumps(self.previous, sort_keys=True) + str(sorted(later)) + read(self.warnings)
+        key = hashlib.sha256((self.context + before).encode()).hexdigest()[:16]
+        return CACHE / "results" / f"{self.commits[position][0]}-{key}"
+
+    def result(self, position: int, judged: dict, folder: Path, cached: bool) -> dict:
+        commit, subject = self.commits[position]
+        patch = self.patches[position - 1] if position else ""
+        return {"position": position, "flavour": self.flavour.name, "commit": commit, "patch": patch,
+                "subject": subject, "folder": str(folder), "reference": position < self.first,
+                "cached": cached, **judged}
+
+    def settle(self) -> None:
+        """Wait for the run that is under way, and judge it."""
+        run, self.pending = self.pending, None
+        if not run:
+            return
+        run.finish()
+        seen = warnings(read(run.folder / "build.log"))
+        known = set(read(self.warnings).splitlines())
+        if run.position in (0, self.reference):
+            known |= seen
+            env.write(self.warnings, "".join(f"{line}\n" for line in sorted(known)))
+        judged = judge(run, self.previous, known, known_splats(self.flavour.name, run.position))
+        results.write_json(run.folder / "result.json", judged)
+        if judged["ok"]:
+            store = self.stored(run.position)
+            new = store.with_name(f"{store.name}.new")
+            shutil.rmtree(new, ignore_errors=True)
+            shutil.rmtree(store, ignore_errors=True)
+            shutil.copytree(run.folder, new)
+            new.replace(store)
+        else:
+            env.say(f"patch {run.position}, {self.patches[run.position - 1]}:" if run.position else "the base:")
+            for gate in judged["gates"]:
+                for problem in gate["problems"]:
+                    env.say(f"  {gate['gate']}: {results.clean(problem)}")
+        self.add(run.position, judged, run.folder, False)
+
+    def add(self, position, judged, folder, cached) -> None:
+        # (A run without any test has nothing to compare with.)
+        if judged["suites"]:
+            self.previous = judged["suites"]
+        self.report.add(self.result(position, judged, folder, cached))
+
+    def from_cache(self, position: int) -> bool:
+        """A patch that passed before in all the same circumstances. The last one is always run."""
+        if position == self.last or self.fresh or (position == self.reference and not self.warnings.exists()):
+            return False
+        # (What it is compared with comes first.)
+        if self.pending and not any(self.results_of(position)):
+            return False
+        self.settle()
+        store = self.stored(position)
+        judged = load(store / "result.json")
+        if not judged:
+            return False
+        folder = self.runs / f"{position:04d}"
+        shutil.copytree(store, folder)
+        os.utime(store)
+        self.add(position, judged, folder, True)
+        return True
+
+    def results_of(self, position: int):
+        return (CACHE / "results").glob(f"{self.commits[position][0]}-*")
+
+    def all(self) -> int:
+        (CACHE / "results").mkdir(exist_ok=True)
+        for position in range(self.reference, self.last + 1):
+            if self.from_cache(position):
+                continue
+            build.work_at(self.commits[position][0])
+            run = Run(f"{self.flavour.name} {position} of {len(self.patches)}", self.runs / f"{position:04d}",
+                      self.o, self.flavour, position)
+            run.build()
+            self.settle()
+            self.pending = run
+            run.start()
+        self.settle()
+        return self.report.print()
+
+
+def main(arguments) -> int:
+    parser = argparse.ArgumentParser(prog="kunit", add_help=False)
+    parser.error = lambda message: env.usage_error(message)
+    parser.add_argument("--flavour", default="lockdep")
+    parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--json", default="")
+    parser.add_argument("--junit", default="")
+    parser.add_argument("range", nargs="?", default="")
+    options = parser.parse_args(arguments)
+    flavour = build.flavour(options.flavour)
+    first, last = positions(options.range, len(build.patches()))
+    for path in filter(None, (options.json, options.junit)):
+        try:
+            env.write(path, "")
+        except OSError as error:
+            die(2, f"cannot write {path}: {error.strerror}")
+    qemu = build.ARCHES[flavour.arch][2]
+    build.need_tools(*([f"qemu-system-{qemu}"] if qemu else []), of=flavour)
+    env.lock()
+    env.need_space(4000)
+    return Series(options, flavour, first, last).all()
+
+
+if __name__ == "__main__":
+    env.main(main)

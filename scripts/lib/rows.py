@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Run the rows of ci/rows. See scripts/test."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import env
+import results
+from env import CACHE, LOGS, TOP, die
+
+
+@dataclass
+class Row:
+    name: str
+    when: str
+    command: str
+
+    def words(self, out: Path) -> list[str]:
+        first, *rest = self.command.split()
+        return [str(TOP / first), *(word.replace("@", str(out / self.name)) for word in rest)]
+
+    def shown(self) -> str:
+        """What a person types for it."""
+        words = self.command.split()
+        kept = [word for word, before in zip(words, ["", *words]) if "@" not in word and before + word
+                and not (word in ("--json", "--junit"))]
+        return " ".join(kept)
+
+
+def rows() -> list[Row]:
+    found = []
+    for line in (TOP / "ci/rows").read_text().splitlines():
+        if line and not line.startswith("#"):
+            found.append(Row(*line.split(None, 2)))
+    return found
+
+
+@dataclass
+class Done:
+    row: Row
+    status: int
+    passed: int
+    failed: int
+    seconds: float
+    log: Path
+    problems: list[str]
+
+
+def judged(row: Row, status: int, seconds: float, log: Path) -> Done:
+    """The last line of a row counts what passed and failed."""
+    text = env.read(log)
+    counted = results.counts(text)
+    passed, failed = counted or (0, 0)
+    problems = []
+    if failed:
+        problems.append(f"{failed} failed")
+    if not counted or counted == (0, 0) or (status and not failed):
+        # (an environment that is not fit is no finding, and not a pass either)
+        problems.append({2: "usage or environment", 3: "a tool is missing"}.get(
+            status, f"ended with status {status}") + ("" if counted else ", counted nothing"))
+        failed += 1
+    elif failed and not status:
+        problems.append("ended with status 0")
+    return Done(row, status, passed, failed, seconds, log, problems)
+
+
+def reason(log: Path) -> list[str]:
+    """The lines of a log that say what went wrong."""
+    lines = [line for line in env.read(log).splitlines() if line.strip()]
+    bad = [line for line in lines if line.lstrip().startswith(("FAIL", "not ok"))]
+    return (bad or [line for line in lines if not results.COUNTS.match(line)][-3:])[:10]
+
+
+class Tests:
+    def __init__(self, chosen: list[Row], out: Path) -> None:
+        self.chosen, self.out = chosen, out
+        self.done: list[Done] = []
+        self.began = time.monotonic()
+
+    def run(self, row: Row) -> None:
+        """Both streams come as they are; what goes to the table is standard output."""
+        print(f"=== {row.name}: {row.shown()}", flush=True)
+        began = time.monotonic()
+        log = self.out / f"{row.name}.log"
+        process = env.start(row.words(self.out), stdout=subprocess.PIPE, env=os.environ)
+        with open(log, "wb") as file:
+            for line in process.stdout:
+                file.write(line)
+                file.flush()
+                sys.stdout.buffer.write(line)
+                sys.stdout.buffer.flush()
+        self.add(judged(row, env.wait(process), time.monotonic() - began, log))
+
+    def beside(self, row: Row) -> None:
+        self.log = self.out / f"{row.name}.log"
+        self.beside_began = time.monotonic()
+        # (waits for nobody, and nobody waits for it)
+        without = {k: v for k, v in os.environ.items() if k != "SERIES_LOCKED"}
+        with open(self.log, "wb") as file:
+            self.other = env.start(row.words(self.out), stdout=file, stderr=subprocess.STDOUT, env=without)
+
+    def join(self, row: Row) -> None:
+        status = env.wait(self.other)
+        print(f"=== {row.name}: {row.shown()}")
+        print(results.clean(env.read(self.log)), end="", flush=True)
+        self.add(judged(row, status, time.monotonic() - self.beside_began, self.log))
+
+    def add(self, done: Done) -> None:
+        print(f"--- {done.row.name}: {env.elapsed(done.seconds)}", flush=True)
+        self.done.append(done)
+        self.write()
+
+    def write(self) -> None:
+        """After each row, so that an end before the end loses nothing."""
+        passed, failed = sum(d.passed for d in self.done), sum(d.failed for d in self.done)
+        results.write_json(self.out / "summary.json", {
+            "passed": passed, "failed": failed, "state": env.STATE,
+            "parts": [{"part": d.row.name, "exit": d.status, "passed": d.passed, "failed": d.failed,
+                       "seconds": round(d.seconds), "log": str(d.log), "problems": d.problems,
+                       **({"reason": reason(d.log), "again": f"scripts/test {d.row.name}"} if d.failed else {})}
+                      for d in self.done]})
+        results.write_junit(self.out / "summary.xml", "scripts/test", [
+            results.Case("rows", d.row.name, "FAIL" if d.failed else "PASS",
+                         d.problems + reason(d.log) if d.failed else [], d.seconds) for d in self.done])
+
+    def table(self) -> int:
+        print(f"{'row':14}{'passed':>8}{'failed':>8}{'time':>9}")
+        for d in self.done:
+            print(f"{d.row.name:14}{d.passed:8}{d.failed:8}{env.elapsed(d.seconds):>9}")
+        for d in self.done:
+            if d.failed:
+                print(f"{d.row.name}: {'; '.join(d.problems)}")
+                for line in reason(d.log):
+                    print(f"  {results.clean(line)}")
+                print(f"  log: {d.log}")
+                print(f"  again: scripts/test {d.row.name}   ({d.row.shown()})")
+        passed, failed = sum(d.passed for d in self.done), sum(d.failed for d in self.done)
+        print(f"=== all: {env.elapsed(time.monotonic() - self.began)}; {self.out}/summary.json")
+        print(results.total(passed, failed))
+        return 1 if failed or not passed else 0
+
+    def all(self, ahead: list[Row]) -> int:
+        beside = [row for row in self.chosen if row.when == "beside"]
+        for row in ahead:
+            # The longest build gets what the rows before it leave of the CPUs.
+            if row.name in [r.name for r in self.chosen[1:]]:
+                with open(self.out / f"{row.name}.ahead", "wb") as file:
+                    env.start(["nice", "-n", "19", *row.words(self.out)], stdout=file, stderr=subprocess.STDOUT,
+                              env=os.environ)
+        for row in beside:
+            self.beside(row)
+        for row in self.chosen:
+            if row not in beside:
+                self.run(row)
+        for row in beside:
+            self.join(row)
+        return self.table()
+
+
+def main(arguments) -> int:
+    known = rows()
+    names = {row.name for row in known if row.when != "ahead"}
+    chosen, everything = [], False
+    for argument in arguments:
+        if argument == "--list":
+            for row in known:
+                if row.when != "ahead":
+                    print(f"{row.name:14}{row.when:9}{row.shown()}")
+            return 0
+        if argument == "--all":
+            everything = True
+        elif argument.startswith("-"):
+            env.usage_error(f"unknown argument '{argument}'")
+        elif argument not in names:
+            env.usage_error(f"no row '{argument}'; --list shows them")
+        else:
+            chosen.append(argument)
+    if everything and chosen:
+        env.usage_error("rows, or --all")
+    whens = {"default", "beside"} | ({"all"} if everything else set())
+    picked = [row for row in known if row.when != "ahead" and
+              (row.name in chosen if chosen else row.when in whens)]
+    env.prepared()
+    env.lock()
+    out = LOGS / f"test.{env.STATE}"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    link = LOGS / "test"
+    if link.is_dir() and not link.is_symlink():
+        shutil.rmtree(link)     # (of an older version)
+    link.unlink(missing_ok=True)
+    link.symlink_to(out.name)
+    return Tests(picked, out).all([row for row in known if row.when == "ahead"])
+
+
+if __name__ == "__main__":
+    env.main(main)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+# The list of topics and patches, and what a patch file says. Sourced, not run.
+SERIES=$TOP/series
+PATCHES=$TOP/patches
+
+series_base() { sed -n 's/^# BASE //p' "$SERIES"; }
+# "# TOPIC name [topics it needs]"
+series_topics() { awk '/^# TOPIC / { print $3 }' "$SERIES"; }
+topic_needs() { awk -v t="$1" '/^# TOPIC / && $3 == t { for (i = 4; i <= NF; i++) print $i }' "$SERIES"; }
+# topic_stands_on TOPIC: what it needs, and what that needs, in order.
+topic_stands_on() {
+	awk -v t="$1" '
+		/^# TOPIC / { topic[++n] = $3; for (i = 4; i <= NF; i++) needs[n] = needs[n] " " $i }
+		END {
+			want[t]
+			for (k = n; k > 0; k--)
+				if (topic[k] in want) { m = split(needs[k], w); for (i = 1; i <= m; i++) want[w[i]] }
+			for (k = 1; k <= n; k++) if (topic[k] in want && topic[k] != t) print topic[k]
+		}' "$SERIES"
+}
+
+# series_patches [TOPIC]: file names in order.
+# shellcheck disable=SC2120 # the argument is optional
+series_patches() {
+	awk -v want="${1:-}" '
+		/^# TOPIC / { topic = $3 }
+		/^#/ || /^[ \t]*$/ { next }
+		want == "" || topic == want { print $1 }' "$SERIES"
+}
+series_count() { series_patches | wc -l; }
+patch_at() { series_patches | awk -v n="$1" "NR == n"; }
+
+# series_consistent: the list and the files agree.
+series_consistent() {
+	[ -f "$SERIES" ] || { say "series: missing"; return 1; }
+	bad=0
+	for f in $(series_patches); do
+		[ -f "$PATCHES/$f" ] || { say "series names $f, which is not in patches/: restore the file or drop the line"; bad=1; }
+	done
+	for f in "$PATCHES"/*.patch; do
+		[ -e "$f" ] || continue
+		series_patches | grep -qxF "${f##*/}" || { say "patches/${f##*/} is not in series: add the line or delete the file"; bad=1; }
+	done
+	for f in $(series_patches | sort | uniq -d); do
+		say "series names $f twice"; bad=1
+	done
+	sed '/^# TOPIC /,$d' "$SERIES" | grep -v '^#' | grep -q . && { say "series names patches before the first '# TOPIC' line"; bad=1; }
+	[ -n "$(series_base)" ] || { say "series has no '# BASE' line"; bad=1; }
+	return $bad
+}
+
+# patch_subject FILE, without the prefix; RFC 2822 folds long lines.
+patch_subject() {
+	awk '/^Subject: / { s = $0; next } s != "" && /^[ \t]/ { s = s $0; next } s != "" { exit }
+		END { sub(/^Subject: (\[PATCH\] )?/, "", s); print s }' "$1"
+}
+
+# essence FILE: what a patch says and does, whoever the author is and whatever the base.
+essence() { sed -n '/^Subject: /,$p' "$1" | sed '1,/^---$/!{/^[ @]/d; /^index /d}'; }
