@@ -55,7 +55,7 @@ pub fn check<C: IrqChip>() {
     send::<&'static Irq>(); //~ E0277
     send::<&'static LockedIrq>(); //~ E0277
     send::<Parent>(); //~ E0277
-    let _ = Context { _not_send: kernel::types::NotThreadSafe }; //~ E0451
+    let _ = Context { desc: core::ptr::null_mut(), _not_send: kernel::types::NotThreadSafe }; //~ E0451
     let _ = Parent::new(1); //~ E0133
 
     share::<Domain>();

@@ -101,7 +101,7 @@ def main(names) -> int:
     log.unlink(missing_ok=True)
     if not build.configure("compile-fail", RUNS / "config.log", O, len(build.patches()), build.flavour("lockdep").files):
         die(1, f"the configuration is not what the fragments ask for: {RUNS}/config.log")
-    if env.run("compile-fail: kernel crate", log, build.make(O, f"-j{env.JOBS}", "CLIPPY=1", "rust/")):
+    if build.compile("compile-fail: kernel crate", log, O, "CLIPPY=1", "rust/"):
         env.say("\n".join(build.errors(log)))
         die(1, f"the build failed: {log}")
     base = command(O, build.rustc())

@@ -30,13 +30,13 @@ def about(log: Path, files) -> list[str]:
 
 
 def rustdoc(log: Path, base: str) -> tuple[int, list[str]]:
-    status = env.run("lint: rustdoc", log, build.make(O, f"-j{env.JOBS}", "rustdoc"))
+    status = build.compile("lint: rustdoc", log, O, "rustdoc")
     print(f"rustdoc: {O}/Documentation/output/rust/rustdoc/kernel/index.html")
     return status, about(log, changed(base, "*.rs"))
 
 
 def rusttest(log: Path, _base: str) -> tuple[int, list[str]]:
-    return env.run("lint: rusttest", log, build.make(O, f"-j{env.JOBS}", "rusttest")), []
+    return build.compile("lint: rusttest", log, O, "rusttest"), []
 
 
 def sparse(log: Path, base: str) -> tuple[int, list[str]]:
@@ -45,7 +45,7 @@ def sparse(log: Path, base: str) -> tuple[int, list[str]]:
                       for file in changed(base, "*.c")})
     for name in objects:
         (O / name).unlink(missing_ok=True)
-    status = env.run("lint: sparse", log, build.make(O, f"-j{env.JOBS}", "C=1", CHECK, *objects))
+    status = build.compile("lint: sparse", log, O, "C=1", CHECK, *objects)
     found = about(log, changed(base, "*.c", "*.h"))
     if "  CHECK " not in env.read(log):
         found.append(f"sparse was not run: {log}")

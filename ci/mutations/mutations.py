@@ -6,7 +6,6 @@ import fnmatch
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import build
 import env
@@ -27,7 +26,7 @@ def header(name: str, key: str, default: str = "") -> str:
 
 
 def verdict(run: kunit.Run, known, expect: str = "") -> tuple[bool, list[str]]:
-    """(caught, what is to be said of it). A failing case or a splat catches a mutation, nothing else."""
+    """(caught, lines for the report). Only a failing case or a splat catches a mutation."""
     judged = kunit.judge(run, {}, set(), known)
     problems = {g["gate"]: g["problems"] for g in judged["gates"]}
     if not run.built:

@@ -117,7 +117,7 @@ class Kernels:
         # The objects of scripts/kunit serve both kernels. Each change of the configuration
         # builds all that is Rust anew, so the first kernel is the one that it has left.
         steps = [self.builtin, lambda: self.module("module", CACHE / "o/lockdep", "rust", "kunit", "boot",
-                                                   "pl061", "lockdep", "module")]
+                                                   "acpi", "pl061", "lockdep", "module")]
         for step in steps if self.driver == "rust" else reversed(steps):
             step()
         tap = scenario.boot(self.driver, self.images, DIFFERENCES, self.logs, indent=indent)

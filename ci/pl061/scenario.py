@@ -7,10 +7,10 @@ Usage: ci/pl061/scenario.py DRIVER IMAGES DIFFERENCES LOGS [GUEST...]
 DRIVER is "c" or "rust". IMAGES has a kernel and an initramfs for the driver
 built in (builtin.kernel, builtin.initramfs) and as a module (module.kernel,
 module.initramfs). DIFFERENCES says which checks a driver is known to fail, and
-why. All guests, or those named: stock, levels, "no interrupt", module,
-hibernate. Called by boot.py. LOGS gets record.json, with what happened in each
-operation (see record.py), the TAP, and for each guest the console, the trace of
-the PL061's registers and lines, and QEMU's own messages.
+why. All guests, or those named: stock, levels, "one CPU", "edge parent",
+"no interrupt", acpi, module, hibernate. Called by boot.py. LOGS gets record.json,
+with what happened in each operation (see record.py), the TAP, and for each guest the
+console, the trace of the PL061's registers and lines, and QEMU's own messages.
 """
 import json
 import os
@@ -30,7 +30,7 @@ OTHER = "9010000.pl031"                 # a PrimeCell that the driver has no ID 
 KEY = 3                                 # line of the power key
 FREE = [0, 1, 2, 4, 5, 6, 7]
 # Registers.
-DATA, DIR, IS, IBE, IEV, IE, IC = 0x000, 0x400, 0x404, 0x408, 0x40c, 0x410, 0x41c
+DATA, DIR, IS, IBE, IEV, IE, MIS, IC = 0x000, 0x400, 0x404, 0x408, 0x40c, 0x410, 0x418, 0x41c
 DRIVER = "/sys/bus/amba/drivers/pl061_gpio"
 DEVICES = "/sys/bus/amba/devices"
 PL061 = "/pl061@9030000"
@@ -80,7 +80,13 @@ LEVELS += [("-c", "/reserved-memory"),
 # A disk that goes with QEMU.
 SWAP = ("-drive", "if=none,id=swap,driver=null-co,size=512M,read-zeroes=on,snapshot=on",
         "-device", "virtio-blk-device,drive=swap")
+# The last machine whose tables of ACPI have the PL061, with the power button in its _AEI.
+FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
+ACPI = ("-M", "virt-4.1", "-bios", FIRMWARE)
+ACPI_LABEL = "ARMH0061:00"
 NO_INTERRUPT = [("-d", PL061, "interrupts")]
+# The interrupt that the PL061 has, SPI 7, but as a rising edge.
+EDGE_PARENT = [*LEVELS, ("-t i", PL061, "interrupts", "0", "7", "1")]
 
 
 class DriverTap(Tap):
@@ -231,14 +237,14 @@ def edges(guest, tap):
             tap.check(f"interrupt of line {line} is off again", not guest.register(IE) & 1 << line)
 
 
-def power_key(guest, tap, name):
-    _, seen = guest.run("grep -A5 gpio-keys /proc/bus/input/devices")
+def power_key(guest, tap, name, user="gpio-keys", interrupt="GPIO Key", label=LABEL):
+    _, seen = guest.run(f"grep -A5 '{user}' /proc/bus/input/devices")
     device = re.search(r"event\d+", seen)
     if not tap.check(f"{name}: the power key is an input device", device, seen):
         return
     guest.run(f"dd if=/dev/input/{device[0]} of=/tmp/key bs=24 count=4 2>/tmp/key.err & echo $! >/tmp/key.pid")
     guest.until("ls -l /proc/$(cat /tmp/key.pid)/fd", "/dev/input")
-    before = interrupts(guest)
+    before = interrupts(guest, interrupt, label)
     # struct input_event: 16 bytes of time, type (1: key), code (0x74: power), value.
     keys = r"(?s) 1 74 1 0\n.* 1 74 0 0\n"
     # QEMU presses it for 100 ms, which a guest on a busy host may sleep through.
@@ -248,21 +254,18 @@ def power_key(guest, tap, name):
         if found:
             break
     tap.check(f"{name}: pressed and released", found, seen)
-    tap.check(f"{name}: counted in /proc/interrupts", interrupts(guest) > before)
+    tap.check(f"{name}: counted in /proc/interrupts", interrupts(guest, interrupt, label) > before)
 
 
-def interrupts(guest):
+def interrupts(guest, interrupt, label):
     """How often the power key's interrupt came, over all CPUs."""
-    _, seen = guest.run("grep 'GPIO Key' /proc/interrupts")
-    return sum(map(int, re.findall(r"\b\d+\b", seen.partition(":")[2].partition(LABEL)[0])))
+    _, seen = guest.run(f"grep '{interrupt}' /proc/interrupts")
+    return sum(map(int, re.findall(r"\b\d+\b", seen.partition(":")[2].partition(label)[0])))
 
 
 def rebind(guest, tap):
     guest.run("gpioset -c 0 --daemonize 6=1")
     start_mon(guest, "held", "-e both", 5)
-    # gpiomon goes as soon as the chip does. That can be while gpiochip_remove() frees interrupts
-    # that are still requested, which gpiolib does not expect: "Trying to free already-free IRQ".
-    guest.run("killall -STOP gpiomon")
     with guest.operation("unbind with lines held"):
         status, seen = guest.run(f"echo {LABEL} >{DRIVER}/unbind")
     tap.check("unbind with lines held", status == 0, seen)
@@ -271,7 +274,7 @@ def rebind(guest, tap):
     with guest.operation("lines of a chip that is gone"):
         guest.drive(5, 1)
         guest.drive(5, 0)
-        # (gpioset may have gone by itself.)
+        # (They may have gone by themselves.)
         guest.run("killall -KILL gpioset gpiomon 2>/dev/null; true")
         found, seen = guest.until("pidof gpioset gpiomon || echo gone", "gone")
     tap.check("those who held lines can go", found, seen)
@@ -338,17 +341,14 @@ def probe(guest, tap):
 
 
 def under_fire(guest, tap):
-    """Unbind and bind again and again, with an edge of a line that is in use every few ms.
-
-    Who holds the line is stopped meanwhile, see rebind().
-    """
+    """Unbind and bind again and again, with an edge of a line that is in use every few ms."""
     guest.run("echo gpio-keys >/sys/bus/platform/drivers/gpio-keys/unbind")
-    _, seen = guest.run("gpiodetect")
-    chip = seen.split(" ")[0]
-    guest.start(f"for i in $(seq 20); do gpiomon -c {chip} -e both 5 >/dev/null 2>&1 & "
-                f"until gpioinfo -c {chip} 5 | grep -q gpiomon; do :; done; sleep 0.1; "
-                f"kill -STOP $!; echo {LABEL} >{DRIVER}/unbind || exit 1; kill -KILL $!; wait $!; "
-                f"echo {LABEL} >{DRIVER}/bind || exit 2; done; echo done")
+    # (The chip may have a new number each time, as gpiomon still has the old one.)
+    guest.start("for i in $(seq 20); do chip=$(gpiodetect | cut -d' ' -f1); "
+                "gpiomon -c $chip -e both 5 >/dev/null 2>&1 & "
+                "until gpioinfo -c $chip 5 | grep -q gpiomon; do :; done; sleep 0.1; "
+                f"echo {LABEL} >{DRIVER}/unbind || exit 1; echo {LABEL} >{DRIVER}/bind || exit 2; "
+                f"kill -KILL $! 2>/dev/null; wait $!; done; echo done")
     edges, answer, deadline = 0, None, time.monotonic() + 180
     while answer is None and time.monotonic() < deadline:
         guest.drive(5, edges & 1)
@@ -358,7 +358,7 @@ def under_fire(guest, tap):
               answer and answer[0] == 0 and answer[1].endswith("done"), f"{answer}, {edges} edges")
     guest.drive(5, 0)
     _, seen = guest.run("gpiodetect")
-    tap.check("the chip is there after that", seen == f"{chip} [{LABEL}] (8 lines)", seen)
+    tap.check("the chip is there after that", re.fullmatch(rf"gpiochip\d+ \[{LABEL}\] \(8 lines\)", seen), seen)
     guest.run("echo gpio-keys >/sys/bus/platform/drivers/gpio-keys/bind")
     power_key(guest, tap, "after that")
 
@@ -374,6 +374,24 @@ def enable(guest, device):
     guest.run(f"printf '\\001\\000\\000\\000' >/dev/{device}")
 
 
+def count(guest, device):
+    """How often the interrupt of a UIO device came."""
+    return int(guest.run(f"cat /sys/class/uio/{device}/event")[1])
+
+
+def settle(guest, device, line, active):
+    """Off, and nothing pending: the model latches a level until it is acknowledged."""
+    guest.drive(line, 1 - active)
+    for _ in range(3):
+        enable(guest, device)
+    return count(guest, device)
+
+
+def cut_boot(guest):
+    """The low level is on when its user comes."""
+    guest.cut("boot", f"w {IE:03x} {1 << LOW:02x}")
+
+
 def level(guest, tap, name, line, active):
     device = uio(guest, name)
     if not tap.check(f"level {name}: has a user", device):
@@ -384,32 +402,73 @@ def level(guest, tap, name, line, active):
     tap.equal(f"level {name}: registers", [bool(guest.register(r) & bit) for r in (IS, IBE, IEV)],
               [True, False, active == 1])
 
-    def count():
-        return int(guest.run(f"cat /sys/class/uio/{device}/event")[1])
-
-    def settle():
-        """Off, and nothing pending: the model latches a level until it is acknowledged."""
-        guest.drive(line, 1 - active)
-        for _ in range(3):
-            enable(guest, device)
-        return count()
-
-    before = settle()
+    before = settle(guest, device, line, active)
     enable(guest, device)
-    tap.check(f"level {name}: quiet while the level is off", count() == before and guest.register(IE) & bit)
+    tap.check(f"level {name}: quiet while the level is off",
+              count(guest, device) == before and guest.register(IE) & bit)
     with guest.operation(f"interrupt, level {name}"):
         guest.drive(line, active)
         found, seen = guest.until(f"cat /sys/class/uio/{device}/event", rf"^{before + 1}$")
     tap.check(f"level {name}: comes from outside", found, seen)
     tap.check(f"level {name}: masked until user space has seen it", not guest.register(IE) & bit)
-    tap.check(f"level {name}: only once meanwhile", count() == before + 1)
+    tap.check(f"level {name}: only once meanwhile", count(guest, device) == before + 1)
     with guest.operation(f"unmask while it is on, level {name}"):
         enable(guest, device)
         found, seen = guest.until(f"cat /sys/class/uio/{device}/event", rf"^{before + 2}$")
     tap.check(f"level {name}: comes again as long as it is on", found, seen)
-    after = settle()
+    after = settle(guest, device, line, active)
     enable(guest, device)
-    tap.check(f"level {name}: quiet again", count() == after, f"{before} {after} {count()}")
+    seen = count(guest, device)
+    tap.check(f"level {name}: quiet again", seen == after, f"{before} {after} {seen}")
+
+
+def level_while_asleep(guest, tap):
+    """A level comes while devices sleep. It is masked then, and user space is not there to unmask it."""
+    device = uio(guest, "high")
+    bit = 1 << HIGH
+    guest.run("echo 3 >/sys/module/suspend/parameters/pm_test_delay")
+    guest.run("echo 1 >/sys/power/pm_debug_messages; dmesg -n 8")
+    for name, test, asleep in (("stays on", "devices", "suspend debug: Waiting"),
+                               ("goes", "devices", "suspend debug: Waiting"),
+                               ("stays on, registers are cleared", "devices", "suspend debug: Waiting"),
+                               ("stays on, to idle", "none", "PM: suspend-to-idle")):
+        what = f"freeze, level {name}"
+        guest.run(f"echo {test} >/sys/power/pm_test")
+        before = settle(guest, device, HIGH, 1)
+        console, mark = guest.mark_console(), guest.mark()
+        with guest.operation(f"suspend, then a level {name}"):
+            guest.start("echo freeze >/sys/power/state")
+            suspended = guest.wait_console(asleep, console)
+            guest.drive(HIGH, 1)
+            # (Interrupts that are suspended, too, come when they are resumed, which is before devices are.)
+            came = test == "none" or guest.wait_access(f"w {IC:03x} {bit:02x}", mark)
+        if not tap.check(f"{what}: came while devices are suspended", suspended and came):
+            guest.finish()
+            return
+        if "goes" in name:
+            guest.drive(HIGH, 0)
+        if "cleared" in name:
+            for register in (IE, DIR, IS, IBE, IEV):
+                guest.write(register, 0)
+        mark = guest.mark()
+        if test == "none":
+            guest.qmp.cmd("system_powerdown")
+            answer = guest.poll(60)
+        else:
+            with guest.operation(f"resume, level {name}"):
+                answer = guest.poll(60)
+        if not tap.check(f"{what}: resumed", answer and answer[0] == 0, answer):
+            return
+        tap.equal(f"{what}: came once", count(guest, device), before + 1)
+        tap.check(f"{what}: masked until user space has seen it", not guest.register(IE) & bit)
+        # (The power key, which wakes the guest, has some.)
+        reads = sum(access.startswith(f"r {MIS:03x}") for access in guest.accesses(mark))
+        tap.check(f"{what}: no storm", reads <= 8, f"GPIOMIS is read {reads} times")
+        enable(guest, device)
+        tap.equal(f"{what}: comes again", count(guest, device), before + 2)
+    settle(guest, device, HIGH, 1)
+    enable(guest, device)
+    guest.run("echo 0 >/sys/power/pm_debug_messages; dmesg -n 7")
 
 
 def sleep_and_clobber(guest, tap):
@@ -489,6 +548,60 @@ def triggers(guest, tap):
         guest.run(f"echo {device} >{driver}/unbind 2>/dev/null")
 
 
+def edge_parent(guest, tap):
+    """The parent is an edge: it comes again only after no line has been pending."""
+    cut_boot(guest)
+    _, seen = guest.run("cat $(dirname $(grep -lx 39 /sys/kernel/irq/*/hwirq))/type")
+    tap.equal("the parent is an edge", seen, "edge")
+    monitors = {0: "zero", 1: "one"}
+
+    def single(name):
+        """Each edge comes, and once; events from before do not count."""
+        for line, monitor in monitors.items():
+            guest.run(f"grep -c . /tmp/{monitor} >/tmp/{monitor}.before")
+            new = f"tail -n +$((1 + $(cat /tmp/{monitor}.before))) /tmp/{monitor}"
+            with guest.operation(f"{name}, line {line}"):
+                for number in (1, 2, 3):
+                    mark = guest.mark()
+                    guest.drive(line, 1)
+                    guest.wait_access(f"r {MIS:03x} 00", mark, 10)
+                    found, seen = guest.until(new, rf"(rising {line}\s*){{{number}}}", 10)
+                    if not found:
+                        break
+                    guest.drive(line, 0)
+            if not tap.equal(f"{name}, line {line}: each comes once", seen.split("\n"), [f"rising {line}"] * 3):
+                return False
+        return True
+
+    for line, monitor in monitors.items():
+        start_mon(guest, monitor, "-e rising", line)
+    if not single("edges"):
+        return
+    for number in range(1000):
+        for line in monitors:
+            guest.drive(line, number & 1 ^ 1)
+    guest.run("sleep 0.1")
+    tap.equal("after a burst: nothing is pending", guest.register(MIS), 0)
+    if not single("edges after a burst"):
+        return
+    guest.run("killall gpiomon")
+    guest.until("pidof gpiomon || echo gone", "gone")
+    device = uio(guest, "high")
+    before = settle(guest, device, HIGH, 1)
+    guest.drive(HIGH, 1)
+    enable(guest, device)
+    tap.equal("a level comes, and again as long as it is on", count(guest, device), before + 2)
+    tap.equal("a level that is masked is not pending", guest.register(MIS), 0)
+    settle(guest, device, HIGH, 1)
+    power_key(guest, tap, "power key")
+
+
+def one_cpu(guest, tap):
+    """With one CPU, an interrupt that comes for ever leaves nothing to user space."""
+    cut_boot(guest)
+    level_while_asleep(guest, tap)
+
+
 def pins(guest, tap):
     """A line that is requested is taken from the pin controller, and given back."""
     line = 1
@@ -534,6 +647,28 @@ def no_interrupt(guest, tap):
         with guest.operation(what):
             status, seen = guest.run(f"echo {LABEL} >{DRIVER}/{what}")
         tap.check(what, status == 0, seen)
+
+
+def acpi(guest, tap):
+    """The machine has tables of ACPI, which have the power button among the events of the chip."""
+    found, seen = guest.until(f"ls {DRIVER}", ACPI_LABEL, 5)
+    if not tap.check("the device of ACPI is bound", found, seen):
+        return
+    _, seen = guest.run("gpiodetect")
+    tap.check("gpiodetect: one chip of 8 lines", seen == f"gpiochip0 [{ACPI_LABEL}] (8 lines)", seen)
+    power_key(guest, tap, "power button", "Power Button", "ACPI:Event", ACPI_LABEL)
+    with guest.operation("unbind"):
+        status, seen = guest.run(f"echo {ACPI_LABEL} >{DRIVER}/unbind")
+    tap.check("unbind", status == 0, seen)
+    _, seen = guest.run("grep ACPI:Event /proc/interrupts; gpiodetect")
+    tap.check("event and chip are gone", seen == "", seen)
+    with guest.operation("bind"):
+        status, seen = guest.run(f"echo {ACPI_LABEL} >{DRIVER}/bind")
+    tap.check("bind", status == 0, seen)
+    status, seen = guest.run("for i in $(seq 9); do for what in unbind bind; do "
+                             f"echo {ACPI_LABEL} >{DRIVER}/$what || exit 1; done; done")
+    tap.check("unbind and bind nine times more", status == 0, seen)
+    power_key(guest, tap, "after that", "Power Button", "ACPI:Event", ACPI_LABEL)
 
 
 def module(guest, tap):
@@ -621,25 +756,29 @@ def stock(guest, tap):
 
 def levels(guest, tap):
     guest.watch_callbacks()
-    guest.cut("boot", f"w {IE:03x} {1 << LOW:02x}")     # (the level is on)
+    cut_boot(guest)
     pins(guest, tap)
     level(guest, tap, "high", HIGH, 1)
     level(guest, tap, "low", LOW, 0)
     sleep_and_clobber(guest, tap)
+    level_while_asleep(guest, tap)
     wake(guest, tap)
     triggers(guest, tap)
 
 
-# Scenario, images, edits of the device tree.
-GUESTS = {"stock": (stock, "builtin", None),
-          "levels": (levels, "builtin", LEVELS),
-          "no interrupt": (no_interrupt, "builtin", NO_INTERRUPT),
-          "module": (module, "module", None),
-          "hibernate": (hibernate, "module", None)}
+# Scenario, images, edits of the device tree, CPUs.
+GUESTS = {"stock": (stock, "builtin", None, 2),
+          "levels": (levels, "builtin", LEVELS, 2),
+          "one CPU": (one_cpu, "builtin", LEVELS, 1),
+          "edge parent": (edge_parent, "builtin", EDGE_PARENT, 2),
+          "no interrupt": (no_interrupt, "builtin", NO_INTERRUPT, 2),
+          "acpi": (acpi, "builtin", None, 2),
+          "module": (module, "module", None, 2),
+          "hibernate": (hibernate, "module", None, 2)}
 
 
 def run(name, images, logs, tap):
-    scenario, image, edits = GUESTS[name]
+    scenario, image, edits, cpus = GUESTS[name]
     images = f"{images}/{image}"
     logs = f"{logs}/{name.replace(' ', '-')}"
     os.makedirs(logs, exist_ok=True)
@@ -648,10 +787,11 @@ def run(name, images, logs, tap):
     try:
         if edits:
             dtb = f"{logs}/dtb"
-            device_tree(dtb, edits)
-        guest = RecordedGuest(f"{images}.kernel", f"{images}.initramfs", logs, dtb=dtb,
-                              extra=SWAP if scenario is hibernate else (),
-                              append="kunit.enable=0 no_console_suspend uio_pdrv_genirq.of_id=series,uio")
+            device_tree(dtb, edits, cpus)
+        guest = RecordedGuest(f"{images}.kernel", f"{images}.initramfs", logs, smp=cpus, dtb=dtb,
+                              extra={hibernate: SWAP, acpi: ACPI}.get(scenario, ()),
+                              append="kunit.enable=0 no_console_suspend uio_pdrv_genirq.of_id=series,uio"
+                              f"{' acpi=force' if scenario is acpi else ''}")
         try:
             tap.check("boot to user space", True)
             scenario(guest, tap)

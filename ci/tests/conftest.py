@@ -21,7 +21,6 @@ import pytest
 # Whose scripts are tested, the repository that they may be a copy of, and a cache that
 # scripts/setup has filled.
 TOP = Path(os.environ.get("SCRIPTS") or Path(__file__).resolve().parents[2])
-ORIGIN = Path(os.environ.get("ORIGIN") or TOP)
 REAL = Path(os.environ.get("REAL") or Path.home() / ".cache/linux-rust-series")
 # (A shell starts what is in its background with Ctrl-C ignored.)
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,14 +36,16 @@ KERNEL = {
     "console": "KTAP version 1\n",
     "status": "PASS\n",
     "warn": "",
+    "foo.c": "",
     ".rustfmt.toml": 'edition = "2021"\n',
-    # CONFIG_TOY_LOST never takes effect. A file `slow`: the build takes ten minutes.
+    # Warns only of what it builds. CONFIG_TOY_LOST never takes effect. A file `slow`: the build takes ten minutes.
     "Makefile": """\
 KCONFIG_CONFIG ?= $(O)/.config
 olddefconfig: ; @grep -v CONFIG_TOY_LOST $(KCONFIG_CONFIG) >$(O)/.config.tmp; mv $(O)/.config.tmp $(KCONFIG_CONFIG)
 Image Image.gz bzImage zImage linux: ; @mkdir -p $(O)/arch/arm64/boot; echo "$(KCFLAGS)" >$(O)/flags; \\
 \tif [ -f slow ]; then touch $$SERIES_CACHE/now; sleep 600; fi; \\
-\tcat warn && { cat status; ls suites; echo ==; cat console; } >$(O)/arch/arm64/boot/Image.gz
+\t{ [ -e $(O)/warned.c ] && ! find warn foo.c Makefile -newer $(O)/warned.c | grep -q . || cat warn && touch $(O)/warned.c; } && \\
+\t{ cat status; ls suites; echo ==; cat console; } >$(O)/arch/arm64/boot/Image.gz
 modules: ;
 """,
     "tools/testing/kunit/kunit.py": """\
@@ -62,9 +63,12 @@ if status == "HANG":
 if status == "DEAD":
     sys.exit("qemu-system-aarch64: cannot start")
 def group(s):
+    if "/" in status:
+        return {"name": s, "sub_groups": [{"name": "case", "test_cases": [
+            {"name": "of 1", "status": one} for one in status.split("/")]}]}
     return {"name": s, "test_cases": [{"name": "case", "status": status}]}
 json.dump({"sub_groups": [group(s) for s in suites]}, open(target, "w"))
-sys.exit(status in ("FAIL", "ERROR") or not suites)
+sys.exit("FAIL" in status or status == "ERROR" or not suites)
 """,
     "scripts/checkpatch.pl": "exit 0;\n",
     "scripts/spdxcheck.py": "",
@@ -286,7 +290,7 @@ def make_template(root: Path) -> Path:
     shutil.copytree(TOP / "ci", toy.repo / "ci", ignore=shutil.ignore_patterns("__pycache__", "tests", "*.patch", "*.rs"))
     for name in FRAGMENTS:
         (toy.repo / f"kconfig-fragments/{name}.config").write_text(f"CONFIG_TOY_{name.upper().replace('-', '_')}=y\n")
-    (toy.repo / "kconfig-fragments/lockdep.config").write_text(f"# WITH {' '.join(FRAGMENTS)}\nCONFIG_TOY_LOCKDEP=y\n")
+    (toy.repo / "kconfig-fragments/lockdep.config").write_text(f"# Flavour: toy.\n# WITH {' '.join(FRAGMENTS)}\nCONFIG_TOY_LOCKDEP=y\n")
     (toy.repo / "ci/known-splats").write_text("")
     (toy.repo / "MAINTAINERS.snippet").write_text("")
     (toy.repo / "README.md").write_text("Toy\n\n<!-- patches -->\n<!-- /patches -->\n")

@@ -22,7 +22,7 @@ def test_wrong_arguments(toy, arguments, says):
     toy.expect(2, says, f"scripts/boot {arguments}")
 
 
-# Guests of which the first does something odd, and no QEMU.
+# Two guests without QEMU; the first does something odd.
 SCENARIO = """
 import os, pathlib, signal, sys
 import env, scenario
@@ -38,7 +38,7 @@ def odd(guest, tap):
 def good(guest, tap):
     tap.check("the second guest ran", True)
 scenario.RecordedGuest = Guest
-scenario.GUESTS = {"odd": (odd, "builtin", None), "good": (good, "builtin", None)}
+scenario.GUESTS = {"odd": (odd, "builtin", None, 2), "good": (good, "builtin", None, 2)}
 pathlib.Path("logs/good").mkdir(parents=True)
 for name in ("odd", "good"):
     pathlib.Path(f"logs/{name}").mkdir(exist_ok=True)

@@ -66,6 +66,19 @@ def test_checkpatch_finding(toy):
     toy.expect(1, "FAIL  checkpatch", "scripts/check")
 
 
+def test_cached_verdicts_of_checkpatch(toy):
+    """A8: whatever checkpatch reads makes it run again."""
+    runs = toy.cache / "runs"
+    toy.base("echo 'open(F, \">>$ENV{SERIES_CACHE}/runs\"); print F 1;' >scripts/checkpatch.pl")
+    toy.expect(0, "0 failed", "scripts/check")
+    toy.expect(0, "0 failed", "scripts/check")
+    assert runs.read_text() == "111"
+    for number, file in enumerate(("scripts/const_structs.checkpatch", "scripts/spdxcheck.py", ".checkpatch.conf"), 2):
+        toy.base(f"echo '# x' >>{file}")
+        toy.expect(0, "0 failed", "scripts/check")
+        assert runs.read_text() == "111" * number, file
+
+
 def test_base_with_other_files(toy):
     """A maintainer's branch, to which every patch applies."""
     toy.sh(toy.kernel, """
@@ -95,7 +108,7 @@ def test_odd_paths(toy):
 
 @pytest.mark.parametrize("command", ["check", "kunit", "kunit tip"])
 def test_no_space(toy, command):
-    path = program(toy.root / "bin/df", "echo h; echo x 1 1 17 1 /").parent
+    path = program(toy.root / "bin/df", "echo Avail; echo 17").parent
     toy.expect(2, "has 17 MB free", f"scripts/{command}", PATH=f"{path}:{toy.env['PATH']}")
 
 
@@ -108,7 +121,7 @@ def test_disk_fills_up(toy):
         pytest.skip(f"cannot mount: {mounted}")
     for kilobytes in (64, 400, 900):
         # (df says that there is room.)
-        program(toy.root / "bin/df", "echo h; echo x 1 1 9999 1 /")
+        program(toy.root / "bin/df", "echo Avail; echo 9999")
         for command in ("check", "kunit tip", "refresh --check", "tree"):
             said = toy.expect(0, "", ["unshare", "-m", "sh", "-c", f"""
                 mount -t tmpfs -o size={kilobytes}k none {full}; mkdir {full}/c

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import HOSTILE, ORIGIN, edit, program, until
+from conftest import HOSTILE, TOP, edit, program, until
 
 LONG = "/tmp/" + "x" * 150
 SHIM = "#!/bin/sh\necho shim >&2\nexit 1\n"
@@ -27,6 +27,11 @@ VARIABLES = {
     "tools": {"PATH": "{root}/shims:{path}", "RUSTC_WRAPPER": "/nonexistent", "RUSTFLAGS": "-x", "CARGO_TARGET_DIR": "/nonexistent",
               "TMPDIR": LONG, "GREP_OPTIONS": "-v", "TAR_OPTIONS": "-v", "XZ_OPT": "-9", "POSIXLY_CORRECT": "1",
               "BASH_ENV": "{root}/startup", "ENV": "{root}/startup"},
+    "names of the scripts": dict.fromkeys(
+        ("TOP", "SELF", "PROG", "IFS", "CACHE", "COMMAND", "WORK", "trusted", "name", "at", "old_ifs", "word", "mode", "JOB"), ":x"),
+    "left in a shell": {"SERIES_ENV": "1", "SERIES_LOCKED": "1", "SERIES_STATE": "x", "SERIES_GROUP": "1", "SERIES_WORK": "{root}/left",
+                        "SERIES_ORIGIN": "/nonexistent", "SERIES_TOP": "/nonexistent", "SERIES_PROG": "x", "KCFLAGS": "-O1",
+                        "GIT_DIFF_OPTS": "-u10", "GIT_DIR": "{kernel}/.git"},
     "configuration": {"HOME": "{root}/hostile"},
     "configuration by XDG": {"XDG_CONFIG_HOME": "{root}/xdg"},
     "configuration by a variable": {"GIT_CONFIG_GLOBAL": "{root}/hostile/.gitconfig"},
@@ -77,12 +82,67 @@ def test_variables(hostile, name):
 
 
 def test_nothing_names_the_cache(toy):
-    toy.expect(2, "SERIES_CACHE", "scripts/check", HOME=None, SERIES_CACHE=None)
-
-
-def test_nothing_names_the_cache(toy):
     """B16."""
     toy.expect(2, "SERIES_CACHE", "scripts/check", HOME=None, SERIES_CACHE=None)
+
+
+def test_help_without_a_cache(toy):
+    """D5, D8: wherever it stands."""
+    for command in ("tree --nonsense -h", "kunit 1 --help", "setup --check -h", "send -h toy", "test x -h"):
+        toy.expect(0, f"Usage: scripts/{command.split()[0]}", f"scripts/{command}", HOME=None, SERIES_CACHE=None)
+    toy.expect(0, "Usage: scripts/boot [--driver", "scripts/boot --build -h")
+    for command in ("tree", "refresh", "check", "setup", "send"):
+        toy.expect(2, f"Try 'scripts/{command} -h'.", f"scripts/{command} --nonsense")
+
+
+def test_cache_of_an_older_version(toy):
+    """Only there is a hint how to keep it."""
+    theirs = toy.root / "theirs"
+    theirs.mkdir()
+    (theirs / "file").touch()
+    assert "touch" not in toy.expect(2, "no mark", "scripts/check", SERIES_CACHE=theirs)
+    (theirs / "lock.owner").touch()
+    toy.expect(2, f"touch {theirs}/.series-cache", "scripts/check", SERIES_CACHE=theirs)
+
+
+def listed(toy, **env):
+    """The rows of the copy that is taken, and what copies there are."""
+    said = toy.expect(0, "", "scripts/test --list", **env)
+    return said, {folder.name for folder in (toy.cache / "state").iterdir()}
+
+
+def test_copy_is_what_its_name_says(toy):
+    """A4: also where something changes while it is made."""
+    rows = toy.repo / "ci/rows"
+    program(toy.root / "bin/cp", f"""[ -e {toy.root}/once ] || {{ touch {toy.root}/once; echo 'late all ci/late' >>{rows}; }}
+exec /bin/cp "$@" """)
+    plain = rows.read_text()
+    listed(toy, PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    rows.write_text(plain)
+    assert "late" not in listed(toy)[0]
+
+
+def test_copy_of_links_and_modes(toy):
+    """A5: a link is what it points at."""
+    rows, other = toy.repo / "ci/rows", toy.root / "rows"
+    rows.rename(other)
+    rows.symlink_to(other)
+    first = listed(toy)[1]
+    with open(other, "a", encoding="utf-8") as file:
+        file.write("late all ci/late\n")
+    said, second = listed(toy)
+    assert "late" in said and len(second) == 2
+    assert not [path for name in second for path in (toy.cache / "state" / name).rglob("*") if path.is_symlink()]
+    (toy.repo / "ci/series.conf").chmod(0o600)
+    assert first < second < listed(toy)[1]
+
+
+def test_copy_that_is_damaged(toy):
+    """A6: by a removal that was cut short."""
+    said, states = listed(toy)
+    (toy.cache / "state" / states.copy().pop() / "scripts/lib/rows.py").unlink()
+    assert listed(toy) == (said, states)
+    assert not list((toy.cache / "tmp").glob("state.*"))
 
 
 # How git makes it, and what is said if it cannot do.
@@ -158,9 +218,7 @@ def test_links_to_commands(toy):
 
 def test_checkout_with_other_line_ends(toy):
     """B21, bug 15: .gitattributes keeps scripts and patches as they are."""
-    attributes = ORIGIN / ".gitattributes"
-    if attributes.exists():
-        shutil.copy(attributes, toy.repo)
+    shutil.copy(TOP / ".gitattributes", toy.repo)
     toy.sh(toy.repo, "git init -q; git add -A; git commit -q -m x")
     clone = toy.root / "crlf"
     toy.sh(toy.root, f"git clone -q -c core.autocrlf=true {toy.repo} {clone}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/kunit and ci/mutations/run: what is built, run and judged, patch by patch."""
 import json
+import signal
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -25,11 +26,13 @@ def test_number_of_jobs(toy):
     toy.expect(2, "JOBS", "scripts/kunit", JOBS="many")
 
 
-# What becomes part of patch 2, what is said of it, and how many patches pass and fail.
+# A change to patch 2, the message that it causes, and the counts of passed and failed patches.
 @pytest.mark.parametrize("change, says, counts", [
     (SPLAT, "WARNING: kernel/foo.c:12 at bar+0x1/0x2 (in culprit)", "1 passed, 2 failed"),
     ("rm suites/rust_two", "suite rust_two has vanished", "2 passed, 1 failed"),
-    ("echo SKIP >status", "suite rust_one: 0 tests pass, 1 did at the patch before", "2 passed, 1 failed"),
+    ("echo SKIP >status", "suite rust_one: 0 tests pass, 1 did at the patch before", "1 passed, 2 failed"),
+    ("echo SKIP >status", "no test passed", "1 passed, 2 failed"),
+    ("echo FAIL/PASS >status", "rust_one: case/of 1: FAIL", "1 passed, 2 failed"),
     (": >console", "no KUnit on the console", "1 passed, 2 failed"),
     ("echo 'foo.c:3:1: warning: unused variable' >warn", "foo.c: warning: unused variable", "1 passed, 2 failed"),
     ("sed -i 's/cat warn/false/' Makefile", "build failed", "1 passed, 2 failed"),
@@ -54,6 +57,121 @@ def test_reference(toy):
     # One that does not work shows nothing.
     toy.patch(2, "sed -i 's/cat warn/false/' Makefile")
     toy.expect(1, "0 passed, 2 failed", "scripts/kunit 3")
+
+
+WARN = "echo 'foo.c:3:1: warning: unused variable' >warn"
+
+
+def test_warning_that_make_does_not_repeat(toy):
+    """Its neighbour is cached, the tree is there already: nothing is built."""
+    toy.patch(2, WARN)
+    for _ in range(2):
+        toy.expect(1, ["foo.c: warning: unused variable", "0 passed, 1 failed"], "scripts/kunit 2")
+    edit(next(toy.patches.glob("0002-*")), "Because", "Since")
+    toy.expect(1, "foo.c: warning: unused variable", "scripts/kunit 2")
+    toy.expect(1, "1 passed, 2 failed", "scripts/kunit")
+    toy.patch(2, ": >warn")
+    toy.expect(0, "3 passed, 0 failed", "scripts/kunit")
+
+
+@pytest.mark.parametrize("other", ["", "ci/compile-fail/run"])
+def test_warning_of_a_build_that_nobody_judged(toy, other):
+    """One that was cut short, or another command's."""
+    toy.base("sed -i 's/^modules:/rust\\/ modules: Image.gz/' Makefile")
+    toy.expect(0, "1 passed, 0 failed", "scripts/kunit 2")
+    toy.patch(2, WARN)
+    if other:
+        toy.patch(3, "echo // >>rust/kernel/answer.rs")
+        toy.expect(2, "", other)
+    else:
+        program(toy.root / "bin/make", """/usr/bin/make "$@" || exit
+            case "$*" in *Image.gz*) if grep -q . "$SERIES_CACHE/work/warn"; then touch "$SERIES_CACHE/now"; sleep 60; fi ;; esac""")
+        run = toy.start("scripts/kunit 2", PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+        until((toy.cache / "now").exists)
+        run.send_signal(signal.SIGINT)
+        run.wait(20)
+    toy.expect(1, "foo.c: warning: unused variable", "scripts/kunit 2")
+
+
+def test_time_of_a_run(toy):
+    """The build of the next patch is no part of it."""
+    edit(toy.repo / "scripts/lib/kunit.py", "TIMEOUT = 900", "TIMEOUT = 3")
+    toy.patch(2, "sed -i 's/cat warn/sleep 5; cat warn/' Makefile")
+    toy.expect(0, "2 passed, 0 failed", "scripts/kunit 1..2")
+
+
+def test_cases_with_parameters(toy):
+    """They are groups of their own; so are all of a suite that has no other."""
+    toy.base("echo PASS/SKIP/PASS >status")
+    with open(toy.repo / "kconfig-fragments/kunit.config", "a", encoding="utf-8") as file:
+        file.write("# SUITE rust_one\nCONFIG_TOY_ONE=y\n")
+    toy.expect(0, "1 passed, 0 failed", "scripts/kunit --json json tip")
+    suites = json.loads((toy.repo / "json").read_text())["patches"][-1]["suites"]
+    assert suites["rust_one"] == {"case/of 1": "PASS", "case/of 1 (2)": "SKIP", "case/of 1 (3)": "PASS"}
+
+
+def test_suite_that_only_skips(toy):
+    toy.base("echo SKIP >status")
+    with open(toy.repo / "kconfig-fragments/kunit.config", "a", encoding="utf-8") as file:
+        file.write("# SUITE rust_one\nCONFIG_TOY_ONE=y\n")
+    toy.expect(1, ["suite rust_one does not run, with CONFIG_TOY_ONE on", "no test passed"], "scripts/kunit tip")
+
+
+@pytest.mark.parametrize("arguments, says", [
+    ("--flavour pl061 tip", "no flavour 'pl061'; there are lockdep"), ("--fre tip", "unrecognized arguments: --fre")])
+def test_arguments(toy, arguments, says):
+    toy.expect(2, says, f"scripts/kunit {arguments}")
+
+
+@pytest.mark.parametrize("line, says", [
+    ("lockdep | - | a | ( | reason", "known-splats:1: '(' is no regular expression"),
+    ("nonsense | - | a | b | reason", "known-splats:1: no flavour 'nonsense'"),
+    ("lockdep | - | a", "known-splats:1: five fields")])
+def test_known_splats_are_well_formed(toy, line, says):
+    (toy.repo / "ci/known-splats").write_text(f"{line}\n")
+    assert "Traceback" not in toy.expect(2, says, "scripts/kunit tip")
+
+
+def test_odd_fragments(toy):
+    """Two that name each other; one that is not UTF-8."""
+    with open(toy.repo / "kconfig-fragments/rust.config", "ab") as file:
+        file.write(b"# WITH lockdep\n# \xe9t\xe9\n")
+    toy.expect(0, "1 passed, 0 failed", "scripts/kunit tip")
+
+
+def test_options_of_a_file_that_was_made(toy):
+    """Only the kernel's own files may ask for what does not exist."""
+    toy.sh(toy.cache, "mkdir -p log work; echo CONFIG_A=y >log/made; echo CONFIG_B=y >work/defconfig; : >config")
+    toy.python(0, "made: CONFIG_A=y did not take effect, .config has n", "-c", f"""if True:
+        import build
+        from pathlib import Path
+        build.patches = lambda: []
+        cache = Path("{toy.cache}")
+        found = build.without_effect(cache / "config", 0, [cache / "log/made", cache / "work/defconfig"])
+        print(*found)
+        assert len(found) == 1""")
+
+
+def test_fault_of_a_program(toy):
+    """... is no finding."""
+    toy.python(2, "ZeroDivisionError", "-c", "import env; env.main(lambda arguments: 1 // 0)")
+
+
+def test_places_of_reports(toy):
+    """A link stays one, a pipe gets it once, and nobody's file is used on the way."""
+    (toy.repo / "a.json.new").write_text("precious")
+    (toy.repo / "b.json").symlink_to("a.json")
+    toy.sh(toy.repo, "mkfifo pipe; (timeout 60 cat pipe >got) >/dev/null 2>&1 &")
+    toy.expect(0, "1 passed, 0 failed", "scripts/kunit --json b.json --junit pipe tip")
+    assert (toy.repo / "pipe").is_fifo() and (toy.repo / "b.json").is_symlink()
+    until(lambda: "</testsuites>" in (toy.repo / "got").read_text())
+    ET.parse(toy.repo / "got")
+    assert json.loads((toy.repo / "a.json").read_text())["passed"] == 1
+    assert (toy.repo / "a.json.new").read_text() == "precious"
+    assert oct((toy.repo / "a.json").stat().st_mode)[-3:] == oct((toy.repo / "got").stat().st_mode)[-3:]
+    said = toy.expect(0, "1 passed, 0 failed", "scripts/kunit --json /dev/stdout tip")
+    assert '"passed": 1' in said and said.endswith("1 passed, 0 failed\n")
+    toy.sh(toy.repo, "scripts/kunit --json /dev/stdout tip >out 2>&1; grep -q '\"passed\": 1' out; grep -q '^   3 ' out; tail -n 1 out | grep '1 passed'")
 
 
 def test_flavour_like_another(toy):
@@ -91,7 +209,7 @@ def test_options_that_nothing_was_compared_with(toy, how):
     if how == "no option":
         for name in FRAGMENTS:
             (fragments / f"{name}.config").write_text("")
-        (fragments / "lockdep.config").write_text(f"# WITH {' '.join(FRAGMENTS)}\n")
+        (fragments / "lockdep.config").write_text(f"# Flavour: toy.\n# WITH {' '.join(FRAGMENTS)}\n")
         toy.expect(1, "compared", "scripts/kunit tip")
     else:
         # Works, and sees the fault; or says what is wrong with the path.
@@ -109,7 +227,7 @@ def test_suites_that_a_fragment_asks_for(toy):
         file.write("# SUITE rust_three\nCONFIG_TOY_THREE=y\n# SUITE rust_never*\nCONFIG_TOY_NEVER=y\n")
     said = toy.expect(1, ["0 passed, 4 failed", "suite rust_never* does not run, with CONFIG_TOY_NEVER on"], "scripts/kunit")
     assert said.count("suite rust_never*") >= 3
-    (toy.repo / "kconfig-fragments/other.config").write_text(f"# WITH {' '.join(FRAGMENTS)}\nCONFIG_TOY_X=y\n")
+    (toy.repo / "kconfig-fragments/other.config").write_text(f"# Flavour: other.\n# WITH {' '.join(FRAGMENTS)}\nCONFIG_TOY_X=y\n")
     toy.expect(1, "suite rust_never*", "scripts/kunit --flavour other tip")
 
 
@@ -127,7 +245,8 @@ def test_known_splat(toy):
 
 
 def test_results_are_kept(toy):
-    toy.sh(toy.cache, f"cp -R {toy.root}/tools mine; sed -i 's|{toy.root}/tools|{toy.cache}/mine|g' tools")
+    toy.sh(toy.cache, f"cp -R {toy.root}/tools mine; sed -i 's|{toy.root}/tools|{toy.cache}/mine|g' tools; "
+                      f"echo export RUSTDOC={toy.cache}/mine/rustdoc CLIPPY_DRIVER={toy.cache}/mine/clippy-driver >>tools")
 
     def cached(*arguments, **env):
         return toy.expect(0, "3 passed, 0 failed", ["scripts/kunit", *arguments], **env).count(" cached ")
@@ -138,10 +257,14 @@ def test_results_are_kept(toy):
     with open(toy.repo / "kconfig-fragments/kunit.config", "a", encoding="utf-8") as file:
         file.write("# other\n")
     assert cached() == 0
-    for tool in ("clang", "rustc", "bindgen"):
+    for tool in ("clang", "ld.lld", "rustc", "rustdoc", "clippy-driver", "bindgen"):
         program(toy.cache / "mine" / tool, f"echo {tool} version 99")
         assert cached() == 0, tool
     assert cached() == 3
+    assert cached(LD_LIBRARY_PATH="/nonexistent") == 0
+    (toy.cache / "mine/clippy-driver").unlink()
+    toy.expect(3, f"missing: {toy.cache}/mine/clippy-driver", "scripts/kunit")
+    program(toy.cache / "mine/clippy-driver", "echo other")
     # B6: a compiler that does not run is no compiler of any version.
     program(toy.cache / "mine/clang", "exit 1")
     toy.expect(3, "clang", "scripts/kunit")
@@ -219,7 +342,7 @@ def test_case_names_are_unique(toy):
     """GitLab takes the first case of a name."""
     names = []
     for flavour in ("lockdep", "other"):
-        (toy.repo / "kconfig-fragments/other.config").write_text(f"# WITH {' '.join(FRAGMENTS)}\nCONFIG_TOY_X=y\n")
+        (toy.repo / "kconfig-fragments/other.config").write_text(f"# Flavour: other.\n# WITH {' '.join(FRAGMENTS)}\nCONFIG_TOY_X=y\n")
         toy.expect(0, "3 passed, 0 failed", f"scripts/kunit --flavour {flavour} --junit {flavour}.xml")
         names += [(c.get("classname"), c.get("name")) for c in ET.parse(toy.repo / f"{flavour}.xml").iter("testcase")]
     assert len(names) == len(set(names))

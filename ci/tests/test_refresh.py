@@ -102,7 +102,45 @@ def test_full_disk_while_files_are_written(toy):
     toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
     toy.commit(toy.tree, "rust: Add a comment")
     before = sums(toy.repo)
-    program(toy.root / "bin/df", "echo h; echo x 1 1 17 1 /")
+    program(toy.root / "bin/df", "echo Avail; echo 17")
     program(toy.root / "bin/cp", "echo 'cp: No space left on device' >&2; exit 1")
     toy.expect(2, "", "scripts/refresh", PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    assert before == sums(toy.repo)
+    assert not list(toy.repo.glob(".refresh.*"))
+
+
+def test_end_while_files_are_put_in_place(toy):
+    """B2, B5: it can be run again, unless somebody else wrote meanwhile."""
+    mine = toy.repo / "README.md.new"
+    mine.write_text("mine")
+    toy.expect(0, "", "scripts/tree")
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    toy.commit(toy.tree, "rust: Add a comment")
+    program(toy.root / "bin/mv", """for to; do :; done; case $to in */repo/series) exit 1 ;; esac; exec /bin/mv "$@" """)
+    toy.expect(2, ["wrote   patches/0004", "run this again"], "scripts/refresh", PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    cover = toy.patches / "toy.cover"
+    edit(cover, "A cover", "Another cover")
+    toy.expect(1, "have changed since", "scripts/refresh")
+    edit(cover, "Another cover", "A cover")
+    toy.expect(0, "wrote   series", "scripts/refresh")
+    toy.expect(0, "no difference", "scripts/refresh --check")
+    edit(cover, "A cover", "Another cover")
+    toy.expect(1, "have changed since", "scripts/refresh")
+    assert mine.read_text() == "mine" and not list(toy.repo.glob(".refresh.*"))
+
+
+@pytest.mark.parametrize("what", ["mail", "refresh", "gone"])
+def test_no_room_for_temporary_files(toy, what):
+    """D7: which is no finding."""
+    toy.expect(0, "", "scripts/tree")
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    toy.commit(toy.tree, "rust: Add a comment")
+    before = sums(toy.repo)
+    command = "scripts/refresh"
+    if what == "gone":
+        toy.expect(0, "0 failed", "scripts/check")
+        (toy.cache / "work/Makefile").unlink()
+        command = "scripts/check"
+    program(toy.root / "bin/mktemp", f"""case "$*" in */{what}.*|*/.{what}.*) exit 1 ;; esac; exec /bin/mktemp "$@" """)
+    toy.expect(2, "cannot write", command, PATH=f"{toy.root}/bin:{toy.env['PATH']}")
     assert before == sums(toy.repo)

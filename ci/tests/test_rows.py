@@ -6,7 +6,7 @@ import time
 import xml.etree.ElementTree as ET
 
 import pytest
-from conftest import ORIGIN, REAL, program, until
+from conftest import REAL, TOP, program, until
 
 
 @pytest.fixture(autouse=True)
@@ -45,13 +45,42 @@ def test_list(toy):
 @pytest.mark.parametrize("ends, counts", [
     ("echo 3 passed, 0 failed", "3 passed, 0 failed"), ("echo 3 passed, 0 failed, 2 skipped", "3 passed, 0 failed"),
     ("echo 1 passed, 2 failed; exit 1", "1 passed, 2 failed"), ("echo 1 passed, 0 failed; exit 1", "1 passed, 1 failed"),
-    ("echo 0 passed, 0 failed", "0 passed, 1 failed"), ("true", "0 passed, 1 failed"), ("exit 2", "0 passed, 1 failed"),
+    ("echo 0 passed, 0 failed", "0 passed, 1 failed"), ("true", "0 passed, 1 failed"),
+    ("echo 1 passed, 0 failed; echo note >&2", "1 passed, 0 failed"), ("echo 1 passed, 0 failed >&2", "0 passed, 1 failed"),
     ("echo 1 passed, 0 failed; kill -9 $$", "1 passed, 1 failed"),
 ])
 def test_rows_are_counted(toy, ends, counts):
     program(toy.repo / "ci/x", ends)
     rows(toy, "x default ci/x")
     toy.expect(0 if counts.endswith(" 0 failed") else 1, f"\n{counts}\n", "scripts/test x")
+
+
+def test_environment_that_is_not_fit(toy):
+    """... is no finding, and what is missing is said where people look."""
+    program(toy.repo / "ci/x", "echo no compiler: run scripts/setup >&2; exit 3")
+    program(toy.repo / "ci/y", "exit 2")
+    program(toy.repo / "ci/z", "echo 0 passed, 1 failed; exit 1")
+    rows(toy, "x default ci/x", "y beside ci/y", "z default ci/z")
+    for status, names in ((3, "x"), (2, "y"), (2, "x y"), (1, "x z")):
+        toy.expect(status, f"\n0 passed, {len(names.split())} failed\n", f"scripts/test {names}")
+    said = toy.expect(3, "x: a tool is missing, counted nothing\n  no compiler: run scripts/setup\n", "scripts/test x")
+    assert said.count("no compiler: run scripts/setup") == 2, "live, and in the table"
+    out = toy.cache / "log/test"
+    assert json.loads((out / "summary.json").read_text())["parts"][0]["reason"] == ["no compiler: run scripts/setup"]
+    assert "no compiler: run scripts/setup" in ET.parse(out / "summary.xml").find(".//failure").text
+
+
+def test_skips_are_shown(toy):
+    program(toy.repo / "ci/x", "echo 3 passed, 0 failed, 2 skipped; echo note >&2")
+    rows(toy, "x beside ci/x")
+    toy.expect(0, "x                    3       0        2     0:00", "scripts/test x")
+    assert json.loads((toy.cache / "log/test/summary.json").read_text())["parts"][0]["skipped"] == 2
+
+
+@pytest.mark.parametrize("line", ["x default", "x nonsense ci/x"])
+def test_row_that_is_none(toy, line):
+    rows(toy, "# comment", line)
+    assert "Traceback" not in toy.expect(2, "ci/rows:2", "scripts/test --list")
 
 
 def test_reports(toy):
@@ -132,11 +161,11 @@ FAULTS = [
 def definitions(tmp_path_factory):
     if not (REAL / "venv/bin/check-jsonschema").exists():
         pytest.skip(f"needs {REAL}/venv/bin/check-jsonschema: scripts/setup makes it")
-    if not (ORIGIN / ".gitlab-ci.yml").exists():
+    if not (TOP / ".gitlab-ci.yml").exists():
         pytest.skip("needs the repository itself")
     folder = tmp_path_factory.mktemp("bots")
     for name in ("ci", "kconfig-fragments", ".github", ".gitlab-ci.yml", "series"):
-        subject = ORIGIN / name
+        subject = TOP / name
         if subject.is_dir():
             shutil.copytree(subject, folder / name, ignore=shutil.ignore_patterns("__pycache__", "tests", "*.patch"))
         else:

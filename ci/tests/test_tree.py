@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/tree, and what all commands have in common."""
 import pytest
-from conftest import COMMANDS, TOP, edit, sums
+from conftest import COMMANDS, TOP, edit, program, sums
 
 ANSWER = "rust/kernel/answer.rs"
 
@@ -17,7 +17,7 @@ def test_clean_series_passes(toy):
     f"ci/{name}/run" for name in ("compile-fail", "mutations", "lint")])
 def test_help_and_unknown_arguments(toy, command):
     toy.expect(0, f"Usage: {command}", f"{command} -h")
-    toy.expect(2, "--nonsense", f"{command} --nonsense")
+    toy.expect(2, ["--nonsense", f"Try '{command} -h'."], f"{command} --nonsense")
 
 
 def test_layout():
@@ -188,3 +188,47 @@ def test_topics_that_need_topics(toy):
     toy.expect(0, "wrote", "scripts/refresh")
     edit(toy.repo / "series", "# TOPIC three\n", "# TOPIC three two\n")
     toy.expect(0, "6 commits", "scripts/tree --topic three")
+
+
+def test_commits_on_the_branch_alone(toy):
+    """B4: HEAD is not where the work is."""
+    toy.expect(0, "", "scripts/tree")
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    toy.commit(toy.tree, "rust: Add a comment")
+    work = toy.git(toy.tree, "rev-parse", "HEAD")
+    toy.git(toy.tree, "checkout", "-q", "--detach", "refs/worktree/made")
+    toy.expect(1, "branch -m rust-series NAME", "scripts/tree")
+    assert toy.git(toy.tree, "rev-parse", "rust-series") == work
+    toy.git(toy.tree, "branch", "-m", "rust-series", "mine")
+    toy.expect(0, "4 commits", "scripts/tree")
+    # What is in patches/ does not get in the way.
+    toy.git(toy.tree, "cherry-pick", work)
+    toy.expect(0, "wrote", "scripts/refresh")
+    toy.expect(0, "5 commits", "scripts/tree --topic toy")
+    toy.expect(0, "5 commits", "scripts/tree")
+    assert toy.git(toy.tree, "rev-parse", "mine") == work
+
+
+def test_moved_clone(toy):
+    """B6: commits of an author go on, or he is told which file to edit."""
+    toy.expect(0, "", "scripts/tree")
+    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
+    toy.commit(toy.tree, "rust: Add a comment")
+    moved = toy.root / "moved"
+    toy.kernel.rename(moved)
+    toy.expect(2, "/objects/info/alternates", "scripts/refresh")
+    toy.expect(1, "has work that is not in patches/", "scripts/tree", KDIR=moved)
+    toy.expect(0, "wrote   patches/0004-rust-Add-a-comment.patch", "scripts/refresh", KDIR=moved)
+    toy.expect(0, "0 failed", "scripts/check", KDIR=moved)
+    assert len(list(toy.cache.glob("kdir-*"))) == 1
+
+
+def test_two_runs_borrow_at_once(toy):
+    """B7: neither takes away what the other makes."""
+    program(toy.root / "bin/git", """case " $* " in
+*" init "*) if mkdir "$SERIES_CACHE/first" 2>/dev/null; then /usr/bin/git "$@"; sleep 1; exit; else sleep 1; fi ;;
+esac
+exec /usr/bin/git "$@" """)
+    toy.expect(0, "", ["sh", "-c", "scripts/lib/glue base_repo & a=$!; sleep 0.5; scripts/lib/glue base_repo && wait $a"],
+               PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    toy.expect(0, "0 failed", "scripts/check")

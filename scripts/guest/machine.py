@@ -216,6 +216,15 @@ class Guest:
                     for kind, offset, value in re.findall(
                         rf"{self.CHIP}_(read|write) \S+ offset (0x\w+) value (0x\w+)", trace.read(end and end - mark))]
 
+    def wait_access(self, access, mark, timeout=30):
+        """Wait until the guest has made an access since `mark`."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if access in self.accesses(mark):
+                return True
+            time.sleep(0.05)
+        return False
+
     def wait_console(self, text, start=0, timeout=60):
         """Wait until `text` is on the console, from byte `start`."""
         deadline = time.monotonic() + timeout

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,19 +51,26 @@ def marks(path: Path, mark: str) -> list[str]:
             for word in line.split()[2:]]
 
 
+def flavours() -> list[str]:
+    """Fragments that say of themselves that they are one."""
+    return sorted(path.stem for path in FRAGMENTS.glob("*.config") if re.search("^# Flavour:", read(path), re.M))
+
+
 def with_needed(names) -> list[str]:
     """Fragments, each after those that it names."""
     order: list[str] = []
+    seen: set[str] = set()
 
     def add(name):
+        if name in seen:
+            return
+        seen.add(name)
         path = FRAGMENTS / f"{name}.config"
         if not path.is_file():
             die(2, f"no flavour '{name}': kconfig-fragments/{name}.config does not exist")
         for needed in marks(path, "WITH"):
-            if needed not in order:
-                add(needed)
-        if name not in order:
-            order.append(name)
+            add(needed)
+        order.append(name)
 
     for name in names:
         add(name)
@@ -118,15 +124,23 @@ def rustc(of: Flavour = DEFAULT) -> str:
     return variables(of).get("RUSTC", "rustc")
 
 
+def rust_tools(of: Flavour = DEFAULT) -> dict[str, str]:
+    """What comes with rustc, and has a version of its own."""
+    found = variables(of)
+    return {"clippy-driver": found.get("CLIPPY_DRIVER", "clippy-driver"), "rustdoc": found.get("RUSTDOC", "rustdoc")}
+
+
 def bindgen() -> str:
     return os.environ.get("BINDGEN") or "bindgen"
 
 
 def need_tools(*others: str, of: Flavour = DEFAULT) -> None:
     """All that is missing, at once."""
-    tools = ["make", "flex", "bison", "bc", "perl", "git", llvm("clang"), llvm("ld.lld"), rustc(of), bindgen(), *others]
+    tools = ["make", "flex", "bison", "bc", "perl", "git", llvm("clang"), llvm("ld.lld"), rustc(of),
+             *rust_tools(of).values(), bindgen(), *others]
     if missing := [tool for tool in tools if not shutil.which(tool)]:
-        die(3, f"missing: {' '.join(missing)}: run scripts/setup, or name yours with LLVM, RUSTC, BINDGEN and PATH")
+        die(3, f"missing: {' '.join(missing)}: run scripts/setup, or name yours with LLVM, RUSTC, RUSTDOC, "
+               "CLIPPY_DRIVER, BINDGEN and PATH")
 
 
 @functools.lru_cache
@@ -136,14 +150,21 @@ def version(*command: str) -> str:
     except (OSError, subprocess.CalledProcessError) as error:
         why = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         die(3, f"{' '.join(command)} does not run ({why[-1] if why else error}): "
-               "run scripts/setup, or name another one with LLVM, RUSTC or BINDGEN")
+               "run scripts/setup, or name another one with LLVM, RUSTC, RUSTDOC, CLIPPY_DRIVER or BINDGEN")
     return done.stdout
 
 
 def tool_versions(of: Flavour = DEFAULT) -> dict[str, str]:
-    """What a build depends on besides the sources. A compiler that does not run is an error."""
-    return {"clang": version(llvm("clang"), "--version"), "rustc": version(rustc(of), "-vV"),
-            "bindgen": version(bindgen(), "--version")}
+    """A compiler that does not run is an error."""
+    return {"clang": version(llvm("clang"), "--version"), "ld.lld": version(llvm("ld.lld"), "--version"),
+            "rustc": version(rustc(of), "-vV"), "bindgen": version(bindgen(), "--version"),
+            **{name: version(tool, "--version") for name, tool in rust_tools(of).items()}}
+
+
+def surroundings(of: Flavour = DEFAULT) -> list[str]:
+    """What a build depends on besides the sources and their configuration."""
+    return [*tool_versions(of).values(), *make(Path(), of=of),
+            *(os.environ.get(name, "") for name in ("RUST_LIB_SRC", "LIBCLANG_PATH", "LD_LIBRARY_PATH"))]
 
 
 def qemu_version(arch: str) -> str:
@@ -193,11 +214,12 @@ def later_symbols(position: int) -> set[str]:
 
 
 def without_effect(config: Path, position: int, files) -> list[str]:
-    """Options of our fragments that are not in .config. A symbol that a later patch adds is no fault."""
+    """Options that are not in .config, but for those of the kernel's own files. A symbol that a later
+    patch adds is no fault."""
     seen, later = options(config), later_symbols(position)
     wanted: dict[str, tuple[str, str]] = {}
     for path in files:
-        if path.is_relative_to(TOP):
+        if not path.is_relative_to(WORK):
             wanted |= {name: (value, path.name) for name, value in options(path).items()}
     if not wanted:
         return ["nothing was compared with .config: no option in any fragment"]
@@ -210,12 +232,11 @@ def configure(label: str, log: Path, o: Path, position: int, files, of: Flavour 
     """Make .config of some files, then look whether each option of our fragments took effect."""
     o.mkdir(parents=True, exist_ok=True)
     config, key_file, made = o / ".config", o / ".config.key", o / ".config.made"
-    text = "".join(path.read_text() for path in files)
+    text = "".join(path.read_text(errors="replace") for path in files)
     tree = subprocess.run(["git", "-C", WORK, "ls-tree", "-r", "HEAD"], capture_output=True, text=True, check=True).stdout
     kconfig = [line for line in tree.splitlines() if re.search(r"\t(Makefile|scripts/.*|(.*/)?Kconfig[^/]*)$", line)]
     # The same files, for the same Kconfig and tools, make the same .config.
-    key = hashlib.sha256("\0".join([text, *kconfig, *tool_versions(of).values(),
-                                    *make(o, of=of)]).encode()).hexdigest()
+    key = hashlib.sha256("\0".join([text, *kconfig, *surroundings(of)]).encode()).hexdigest()
     if not (read(key_file) == key and config.exists() and read(config) == read(made)):
         before = read(config)
         times = config.stat() if config.exists() else None
@@ -235,6 +256,47 @@ def configure(label: str, log: Path, o: Path, position: int, files, of: Flavour 
     return not problems
 
 
+def warnings(log: str) -> set[str]:
+    """Compiler, Clippy, modpost, dtc and linker warnings, without line numbers."""
+    found, lines = set(), log.splitlines()
+    for i, line in enumerate(lines):
+        if re.match(r"warning(\[\w+\])?: ", line):
+            where = next((l for l in lines[i:i + 4] if re.match(r"\s+--> ", l)), "")
+            found.add(line + re.sub(r"\s+--> |:\d+", " ", where).rstrip())
+        elif re.search(r"\bwarning: |\bWARNING: ", line, re.I):
+            found.add(re.sub(r":\d+", "", line.strip()))
+    return found
+
+
+def outdate(o: Path, warned) -> None:
+    """What these warnings are about, or else the linking, has to be built again."""
+    for line in warned:
+        names = [re.sub(r"^(\.\./)+", "", name) for name in re.findall(r"[\w./+-]+\.(?:rs|c|h|S|dtsi?|o)\b", line)]
+        sources = [WORK / name for name in names if (WORK / name).is_file() and (WORK / name).is_relative_to(WORK)]
+        for source in sources:
+            source.touch()
+        for name in [] if sources else [*names, "vmlinux.o"]:
+            if name.endswith(".o") and (o / name).is_relative_to(o):
+                (o / name).unlink(missing_ok=True)
+
+
+def compile(label: str, log: Path, o: Path, *targets: str, of: Flavour = DEFAULT) -> int:
+    """make, which says nothing of what it need not build: so what was warned of in O=`o` is built
+    each time, and no warning is lost, whoever asked for the build that met it first."""
+    warned = o / "warned"
+    before = set(read(warned).splitlines())
+    outdate(o, before)
+    status = 1
+    try:
+        status = env.run(label, log, make(o, f"-j{env.JOBS}", *targets, of=of))
+        return status
+    finally:
+        whole = status == 0 and ARCHES[of.arch][0] in targets
+        now = warnings(read(log)) | (set() if whole else before)
+        if now != before:
+            env.write(warned, "".join(f"{line}\n" for line in sorted(now)))
+
+
 def errors(log: Path, most: int = 5) -> list[str]:
     return [line for line in read(log).splitlines() if re.search(r"\berror\b", line, re.I)][:most]
 
@@ -246,7 +308,7 @@ def kernel(label: str, logs: Path, name: str, o: Path, targets, files, of: Flavo
         env.say("\n".join(read(log).splitlines()[-5:]))
         die(1, f"the configuration is not what the fragments ask for: {log}")
     log = logs / f"{name}.build.log"
-    if env.run(f"{label}: {name}: build", log, make(o, f"-j{env.JOBS}", *(["CLIPPY=1"] if clippy else []), *targets, of=of)):
+    if compile(f"{label}: {name}: build", log, o, *(["CLIPPY=1"] if clippy else []), *targets, of=of):
         env.say("\n".join(errors(log)))
         die(1, f"the build failed: {log}")
 

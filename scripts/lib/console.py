@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Find what the kernel complained about in a console log.
 
-Usage: scripts/console.py LOG
+Usage: scripts/lib/console.py LOG
 
 Prints each splat with the KUnit test it fell into; exit 1 if there is one.
 KUnit itself calls a test that splats passed.

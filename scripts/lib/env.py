@@ -8,9 +8,12 @@ import os
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,7 +39,7 @@ def die(status: int, *words) -> NoReturn:
 
 def usage_error(*words) -> NoReturn:
     say(f"{PROG}:", *words)
-    say(f"Try '{PROG} -h'.")
+    say(f"Try '{os.environ.get('SERIES_COMMAND', PROG)} -h'.")
     sys.exit(2)
 
 
@@ -142,6 +145,10 @@ def main(function) -> NoReturn:
             if shutil.disk_usage(CACHE).free < 50 << 20:
                 say(f"{PROG}: {CACHE} is full: make room, or set SERIES_CACHE")
         status = 2
+    except Exception:
+        # (A fault of ours is no finding.)
+        traceback.print_exc()
+        status = 2
     finally:
         for process in list(_groups):
             stop(process)
@@ -188,12 +195,37 @@ def read(path, default: str = "") -> str:
         return default
 
 
-def write(path, text: str) -> None:
-    """Whole or not at all."""
+UMASK = os.umask(0o022)
+os.umask(UMASK)
+
+
+def special(path) -> bool:
+    """A device, a pipe: nothing to be replaced."""
     path = Path(path)
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(text, errors="replace")
-    os.replace(new, path)
+    return path.exists() and not path.is_file() or os.path.abspath(path).startswith(("/dev/", "/proc/"))
+
+
+def write(path, text: str) -> None:
+    """Whole or not at all, where the links lead; into what is special, as it is."""
+    if special(path):
+        # (A file that is our output already has its place in it.)
+        if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(1)):
+            print(text, end="", flush=True)
+        # (Who reads a pipe would take an end without any text for the end.)
+        elif text or not Path(path).is_fifo():
+            with open(path, "a", errors="replace") as file:
+                file.write(text)
+        return
+    path = Path(os.path.realpath(path))
+    fd, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(fd, "w", errors="replace") as file:
+            file.write(text)
+        os.chmod(new, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~UMASK)
+        os.replace(new, path)
+    except BaseException:
+        os.unlink(new)
+        raise
 
 
 def glue(*command) -> list[str]:

@@ -10,24 +10,20 @@
 #   LLVM, RUSTC, RUSTDOC, RUSTFMT, CLIPPY_DRIVER, BINDGEN, RUST_LIB_SRC, LIBCLANG_PATH
 #                 as the kernel's Makefile has them
 #   JOBS          parallel jobs (default: number of CPUs)
+# and of the system's PATH, LD_LIBRARY_PATH, HOME, TERM and the like; for scripts/setup
+# proxies, certificates, SUDO_ASKPASS, and where pip, cargo and rustup look; for
+# scripts/send the files of git's configuration (GIT_CONFIG_GLOBAL and so on) and, for
+# its tests, UPSTREAM_ROOT. SERIES_* are the scripts' own, from one to those that it starts.
 #
 # Exit status: 0 fine, 1 findings, 2 usage or environment, 3 a tool is missing.
 set -eu
-
-PROG=${0##*/}
-SELF=$(realpath "$0")
-case $SELF in
-*/run) PROG=${SELF%/run} PROG=${PROG##*/} ;;
-esac
-TOP=$SELF
-until [ -f "$TOP/scripts/lib/env.sh" ]; do TOP=${TOP%/*}; done
 
 say() { printf '%s\n' "$*" >&2; }
 die() { rc=$1; shift; say "$PROG: $*"; exit "$rc"; }
 
 # The comment at the head of a script is its manual page.
 usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$SELF"; }
-usage_error() { say "$PROG: $*"; say "Try '$PROG -h'."; exit 2; }
+usage_error() { say "$PROG: $*"; say "Try '$COMMAND -h'."; exit 2; }
 # value OPTION [VALUE]
 value() { [ -n "${2:-}" ] || usage_error "$1 needs a value"; }
 
@@ -45,7 +41,21 @@ git_config() {
 	GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
 }
 
+# nested: one of our own commands has started this one; a variable that somebody left in
+# his shell does not say so.
+nested() {
+	[ -n "${SERIES_ENV:-}" ] || return 1
+	at=$$
+	while [ "${at:-0}" != 0 ]; do
+		[ "$SERIES_ENV" != "process $at" ] || return 0
+		at=$(sed -n 's/^PPid:[[:blank:]]*//p' "/proc/$at/status" 2>/dev/null)
+	done
+	return 1
+}
+
 known_environment() {
+	# (Names that we use before the others have gone.)
+	unset IFS name trusted
 	# Whose clones the user trusts is asked before his configuration goes.
 	trusted=$(git config --show-scope --get-all safe.directory 2>/dev/null |
 		sed -n 's/^\(system\|global\|command\)	//p')
@@ -54,19 +64,22 @@ known_environment() {
 		PATH | HOME | USER | LOGNAME | TERM | COLUMNS | NO_COLOR | PWD | OLDPWD | SHLVL | _) ;;
 		KDIR | BASE | JOBS | LLVM | RUSTC | RUSTDOC | RUSTFMT | CLIPPY_DRIVER | BINDGEN) ;;
 		RUST_LIB_SRC | LIBCLANG_PATH | LD_LIBRARY_PATH) ;;
-		SERIES_* | UPSTREAM_ROOT | XDG_CACHE_HOME | XDG_CONFIG_HOME) ;;
-		CI | GITHUB_STEP_SUMMARY | SSL_CERT_FILE | SSL_CERT_DIR) ;;
-		http_proxy | https_proxy | no_proxy | HTTP_PROXY | HTTPS_PROXY | NO_PROXY) ;;
-		PIP_INDEX_URL | PIP_EXTRA_INDEX_URL | PIP_FIND_LINKS | PIP_CERT | PIP_CONFIG_FILE) ;;
-		CARGO_HOME | CARGO_HTTP_* | CARGO_REGISTRIES_* | RUSTUP_HOME) ;;
-		# For scripts/send, which mails as its user.
-		GIT_CONFIG_GLOBAL | GIT_CONFIG_SYSTEM | GIT_CONFIG_NOSYSTEM) eval "export SERIES_USER_$name=\$$name" ;;
+		SERIES_CACHE | UPSTREAM_ROOT | XDG_CACHE_HOME | XDG_CONFIG_HOME) ;;
+		SSL_CERT_FILE | SSL_CERT_DIR | REQUESTS_CA_BUNDLE | SUDO_ASKPASS) ;;
+		http_proxy | https_proxy | all_proxy | no_proxy | HTTP_PROXY | HTTPS_PROXY | ALL_PROXY | NO_PROXY) ;;
+		PIP_INDEX_URL | PIP_EXTRA_INDEX_URL | PIP_TRUSTED_HOST | PIP_FIND_LINKS | PIP_CERT | PIP_CONFIG_FILE) ;;
+		CARGO_HOME | CARGO_HTTP_* | CARGO_NET_* | CARGO_REGISTRIES_* | RUSTUP_HOME) ;;
+		GIT_CONFIG_GLOBAL | GIT_CONFIG_SYSTEM | GIT_CONFIG_NOSYSTEM) ;;
 		# (Not names of sh, or not to be unset.)
 		*[!A-Za-z0-9_]* | [0-9]* | SHELLOPTS | BASHOPTS | UID | EUID | PPID) ;;
 		*) unset "$name" ;;
 		esac
 	done
-	export LC_ALL=C.UTF-8 SERIES_ENV=1 PYTHONDONTWRITEBYTECODE=1
+	# For scripts/send, which mails as its user.
+	for name in GLOBAL SYSTEM; do
+		eval "[ -z \"\${GIT_CONFIG_$name:-}\" ] || export SERIES_USER_GIT_CONFIG_$name=\"\$GIT_CONFIG_$name\""
+	done
+	export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_CONFIG_COUNT=0
 	# Same commits from same patches. (A hard link or a backup changes the ctime.)
 	git_config core.hooksPath /dev/null
@@ -97,7 +110,6 @@ known_environment() {
 	git_config i18n.commitEncoding UTF-8
 	git_config i18n.logOutputEncoding UTF-8
 	git_config safe.bareRepository all
-	old_ifs=$IFS
 	IFS='
 '
 	set -f	# (one may be *)
@@ -105,12 +117,33 @@ known_environment() {
 		git_config safe.directory "$name"
 	done
 	set +f
-	IFS=$old_ifs
+	unset IFS
 	export GIT_CONFIG_COUNT
 	export GIT_COMMITTER_NAME=series GIT_COMMITTER_EMAIL=series@localhost
 	export GIT_AUTHOR_NAME=series GIT_AUTHOR_EMAIL=series@localhost
 }
-[ -n "${SERIES_ENV:-}" ] || known_environment
+nested || known_environment
+export SERIES_ENV="process $$"
+
+PROG=${0##*/}
+SELF=$(realpath "$0")
+case $SELF in
+*/run) PROG=${SELF%/run} PROG=${PROG##*/} ;;
+esac
+TOP=$SELF
+until [ -f "$TOP/scripts/lib/env.sh" ]; do TOP=${TOP%/*}; done
+# What people type for this.
+COMMAND=$(sed -n '3s/^# Usage: \([^ ]*\).*/\1/p' "$SELF")
+case $SELF in
+*/scripts/boot | */scripts/bench) ;; # (hand it on)
+*)
+	for word; do
+		case $word in
+		-h | --help) usage; exit 0 ;;
+		esac
+	done
+	;;
+esac
 
 # shellcheck source=/dev/null
 . "$TOP/ci/series.conf"
@@ -229,8 +262,12 @@ run() {
 MARK=.series-cache
 own_cache() {
 	if [ ! -f "$CACHE/$MARK" ]; then
+		hint=
+		if [ -f "$CACHE/linux.git/series-version" ] || [ -f "$CACHE/lock.owner" ]; then
+			hint=" (or, as an older version of the scripts seems to have made it: touch $CACHE/$MARK)"
+		fi
 		[ -z "$(ls -A "$CACHE" 2>/dev/null)" ] ||
-			die 2 "$CACHE has files in it, and no mark that it is ours: set SERIES_CACHE to a new folder (or, if an older version of the scripts made it: touch $CACHE/$MARK)"
+			die 2 "$CACHE has files in it, and no mark that it is ours: set SERIES_CACHE to a new folder$hint"
 		mkdir -p "$CACHE" && echo "Made by the scripts of $ORIGIN; can be removed as a whole." >"$CACHE/$MARK" ||
 			die 2 "cannot write $CACHE: set SERIES_CACHE to a folder of yours"
 	fi
@@ -252,7 +289,7 @@ lock() {
 
 # need_space MEGABYTES, or none at all where what df says cannot be had (a quota)
 need_space() {
-	free=$(df -Pm "$CACHE" | awk 'NR == 2 { print $4 }')
+	free=$(df -m --output=avail "$CACHE" | awk 'NR == 2 { print $1 }')
 	head -c 1000000 /dev/zero 2>/dev/null >"$CACHE/probe" || free=0
 	rm -f "$CACHE/probe"
 	[ "$free" -ge "$1" ] ||
@@ -262,26 +299,30 @@ need_space() {
 # --- Python ------------------------------------------------------------------
 
 # snapshot: go on in a copy of what this run depends on, so that nobody's editing,
-# nor a `git switch`, changes what a long run tests. Its name tells what is in it.
+# nor a `git switch`, changes what a long run tests. Its name is the sum of what is in
+# it, which is copied first, as it may change meanwhile; links become what they point at.
+contents() { tar -C "$1" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -c . | sha256sum | cut -c1-16; }
 snapshot() {
 	[ -z "${SERIES_STATE:-}" ] || return 0
 	own_cache
 	need_space 20
-	cd "$TOP"
-	state=$(find series patches kconfig-fragments ci scripts README.md MAINTAINERS.snippet \
-		-name __pycache__ -prune -o -type f -print0 2>/dev/null | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
-	if [ ! -d "$CACHE/state/$state" ]; then
-		new=$(mktemp -d "$TMPDIR/state.XXXXXX") || die 2 "cannot write $TMPDIR"
-		for part in series patches kconfig-fragments ci scripts README.md MAINTAINERS.snippet; do
-			[ ! -e "$part" ] || cp -R -- "$part" "$new/" || die 2 "cannot copy $part to $new"
-		done
-		mkdir -p "$CACHE/state"
-		mv -T "$new" "$CACHE/state/$state" 2>/dev/null || rm -rf "$new"
-	fi
-	touch "$CACHE/state/$state"
-	cd "$OLDPWD"
+	new=$(mktemp -d "$TMPDIR/state.XXXXXX") || die 2 "cannot write $TMPDIR"
+	for part in series patches kconfig-fragments ci scripts README.md MAINTAINERS.snippet \
+		.gitattributes .github .gitlab-ci.yml .ci; do
+		[ ! -e "$TOP/$part" ] || cp -RL -- "$TOP/$part" "$new/" ||
+			{ rm -rf "$new"; die 2 "cannot copy $TOP/$part to $new"; }
+	done
+	find "$new" -name __pycache__ -prune -exec rm -rf '{}' +
+	state=$(contents "$new")
+	at=$CACHE/state/$state
+	mkdir -p "$CACHE/state"
+	# (What a removal that was cut short has left of one is no copy.)
+	if [ -d "$at" ] && [ "$(contents "$at")" != "$state" ]; then mv -T "$at" "$new.damaged"; fi
+	mv -T "$new" "$at" 2>/dev/null || [ -d "$at" ] || die 2 "cannot write $CACHE/state"
+	rm -rf "$new" "$new.damaged"
+	touch "$at"
 	export SERIES_ORIGIN="$TOP" SERIES_STATE="$state"
-	exec sh "$CACHE/state/$state/${SELF#"$TOP/"}" "$@"
+	exec sh "$at/${SELF#"$TOP/"}" "$@"
 }
 
 # program FILE ARGUMENT...: a program of ours in Python.
@@ -291,15 +332,11 @@ program() {
 	shift
 	python=$PYTHON
 	[ ! -x "$VENV/bin/python3" ] || python=$VENV/bin/python3
-	PYTHONPATH=$TOP/scripts/lib:$TOP/scripts/guest SERIES_PROG=$PROG $EXEC "$python" -s "$TOP/$file" "$@"
+	PYTHONPATH=$TOP/scripts/lib:$TOP/scripts/guest SERIES_PROG=$PROG SERIES_COMMAND=$COMMAND $EXEC "$python" -s "$TOP/$file" "$@"
 }
 
-# python FILE ARGUMENT...: the rest of a command, in a copy of the repository; its
-# help is in the caller.
+# python FILE ARGUMENT...: the rest of a command, in a copy of the repository.
 python() {
-	case " ${2:-} " in
-	' -h ' | ' --help ') usage; exit 0 ;;
-	esac
 	file=$1
 	shift
 	snapshot "$@"

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,7 @@ class Run:
     run_seconds: int = 0
     expected: list[tuple[str, str]] = field(default_factory=list)
     process: Popen | None = None
-    began: float = 0
+    waits: threading.Thread | None = None
 
     def build(self) -> None:
         """What is in the work tree. The folder gets logs and the kernel."""
@@ -62,8 +63,8 @@ class Run:
             return
         target, kernel, _, _ = build.ARCHES[self.flavour.arch]
         began = time.monotonic()
-        self.built = env.run(f"{self.label}: build", self.folder / "build.log", build.make(
-            self.o, f"-j{env.JOBS}", "CLIPPY=1", target, of=self.flavour)) == 0
+        self.built = build.compile(f"{self.label}: build", self.folder / "build.log", self.o, "CLIPPY=1", target,
+                                   of=self.flavour) == 0
         self.build_seconds = round(time.monotonic() - began)
         self.expected = expected_suites(files, build.options(self.o / ".config"))
         if self.built:
@@ -74,7 +75,6 @@ class Run:
     def start(self, suites: str = "") -> None:
         """Run what was built, in the background: for most of its time it needs one CPU, and the
         next one can be built meanwhile."""
-        self.began = time.monotonic()
         if not self.built:
             return
         env.say(f"{self.label}: KUnit")
@@ -87,24 +87,30 @@ class Run:
                  *([f"--qemu_args={arguments}"] if qemu else []), *(f"--kernel_args={a}" for a in KERNEL_ARGS),
                  f"--json={self.folder}/kunit.json", *([suites] if suites else [])],
                 cwd=build.WORK, env=variables, stdout=log, stderr=STDOUT)
+        # (It ends while the next one is built, and when is to be known.)
+        self.status = -1
+        self.waits = threading.Thread(target=self.wait, args=(time.monotonic(),), daemon=True)
+        self.waits.start()
+
+    def wait(self, began: float) -> None:
+        try:
+            # (kunit.py ends QEMU, and then reads what there is)
+            self.status = env.wait(self.process, self.timeout + 120)
+        except TimeoutExpired:
+            env.stop(self.process)
+        self.run_seconds = round(time.monotonic() - began)
 
     def finish(self) -> None:
         """Wait for the run. The folder gets the console."""
-        if self.process:
-            try:
-                # (kunit.py ends QEMU, and then reads what there is)
-                self.status = env.wait(self.process, self.timeout + 120)
-            except TimeoutExpired:
-                env.stop(self.process)
-                self.status = -1
-            self.process = None
+        if self.waits:
+            self.waits.join()
+            self.waits = None
             console = self.folder / "kernel/test.log"
             if console.exists():
                 console.replace(self.folder / "console")
             shutil.rmtree(self.folder / "kernel")
             if self.status:
                 env.need_space(50)
-        self.run_seconds = round(time.monotonic() - self.began)
 
     @property
     def hung(self) -> bool:
@@ -151,18 +157,6 @@ def expected_suites(files, config: dict[str, str]) -> list[tuple[str, str]]:
 GATES = ["config", "build", "warnings", "kunit", "suites", "splats"]
 
 
-def warnings(log: str) -> set[str]:
-    """Compiler, Clippy, modpost, dtc and linker warnings, without line numbers."""
-    found, lines = set(), log.splitlines()
-    for i, line in enumerate(lines):
-        if re.match(r"warning(\[\w+\])?: ", line):
-            where = next((l for l in lines[i:i + 4] if re.match(r"\s+--> ", l)), "")
-            found.add(line + re.sub(r"\s+--> |:\d+", " ", where).rstrip())
-        elif re.search(r"\bwarning: |\bWARNING: ", line, re.I):
-            found.add(re.sub(r":\d+", "", line.strip()))
-    return found
-
-
 def known_splats(flavour: str, position: int) -> list[tuple[str, re.Pattern, str]]:
     """Entries of ci/known-splats that must occur at this position of the series."""
     slugs = [re.sub(r"^\d+-|\.patch$", "", name) for name in build.patches()]
@@ -177,15 +171,34 @@ def known_splats(flavour: str, position: int) -> list[tuple[str, re.Pattern, str
         where, mended_by, test, pattern, _ = fields
         if mended_by != "-" and mended_by not in slugs:
             die(2, f"ci/known-splats:{number}: no patch '{mended_by}' in series")
+        if where not in build.flavours():
+            die(2, f"ci/known-splats:{number}: no flavour '{where}'; there are {' '.join(build.flavours())}")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            die(2, f"ci/known-splats:{number}: '{pattern}' is no regular expression: {error}")
         if where == flavour and (mended_by == "-" or position <= slugs.index(mended_by)):
             active.append((test, re.compile(pattern), line))
     return active
 
 
 def suites_of(report: dict) -> dict[str, dict[str, str]]:
-    """{suite: {case: status}} from the JSON of kunit.py."""
-    return {group["name"]: {case["name"]: case["status"] for case in group.get("test_cases", [])}
-            for group in report.get("sub_groups", [])}
+    """{suite: {case: status}} from the JSON of kunit.py. A case with parameters is a group of its own."""
+    found: dict[str, dict[str, str]] = {}
+
+    def add(cases, group, prefix):
+        for case in group.get("test_cases", []):
+            name, number = prefix + case["name"], 1
+            while name in cases:
+                number += 1
+                name = f"{prefix}{case['name']} ({number})"
+            cases[name] = case["status"]
+        for inner in group.get("sub_groups", []):
+            add(cases, inner, f"{prefix}{inner['name']}/")
+
+    for suite in report.get("sub_groups", []):
+        add(found.setdefault(suite["name"], {}), suite, "")
+    return found
 
 
 def load(path: Path) -> dict:
@@ -202,7 +215,7 @@ def passes(cases: dict[str, str]) -> int:
 def compared(before: dict, now: dict, expected) -> list[str]:
     """Suites and passing cases that are gone, and suites that should be there."""
     problems = [f"suite {glob} does not run, with {option} on" for glob, option in expected
-                if not fnmatch.filter(now, glob)]
+                if not any(passes(now[suite]) for suite in fnmatch.filter(now, glob))]
     for suite, cases in before.items():
         if suite not in now:
             problems.append(f"suite {suite} has vanished")
@@ -225,7 +238,7 @@ def judge(run: Run, before: dict, known_warnings: set[str], known) -> dict:
         log = read(folder / "build.log")
         gate("build", [] if run.built else [f"build failed: {folder}/build.log",
                                             *build.errors(folder / "build.log")])
-        gate("warnings", sorted(warnings(log) - known_warnings))
+        gate("warnings", sorted(build.warnings(log) - known_warnings))
     if run.status is not None:
         report = load(folder / "kunit.json")
         now = suites_of(report)
@@ -235,8 +248,8 @@ def judge(run: Run, before: dict, known_warnings: set[str], known) -> dict:
             bad.append(f"no end within {run.timeout} s: {folder}/console")
         elif run.status and not bad:
             bad.append(f"kunit.py failed with status {run.status}: {folder}/kunit.log")
-        if not now:
-            bad.append(f"no test ran: {folder}/kunit.log")
+        if not any(map(passes, now.values())):
+            bad.append(f"no test {'passed' if now else 'ran'}: {folder}/kunit.log")
         if report.get("misc", {}).get("errors"):
             bad.append(f"kunit.py could not make sense of the log: {folder}/kunit.log")
         gate("kunit", bad)
@@ -294,14 +307,17 @@ class Report:
         return [r for r in self.results if not (r["reference"] and r["ok"])]
 
     def add(self, result: dict) -> None:
-        """What is known by now, so that an end before the end loses little."""
         self.results.append(result)
+        self.write()
+
+    def write(self, last: bool = False) -> None:
+        """What is known by now, so that an end before the end loses little."""
         judged = self.judged()
         failed = sum(not r["ok"] for r in judged)
-        if self.json:
+        if self.json and (last or not env.special(self.json)):
             results.write_json(self.json, {"flavour": self.flavour.name, "passed": len(judged) - failed,
                                            "failed": failed, "state": self.state, "patches": self.results})
-        if self.junit:
+        if self.junit and (last or not env.special(self.junit)):
             results.write_junit(self.junit, f"kunit {self.flavour.name}", [c for r in judged for c in cases(r)])
 
     def print(self) -> int:
@@ -318,6 +334,7 @@ class Report:
                     print(f"  {gate['gate']}: {results.clean(problem)}")
             print(f"  logs: {result['folder']}")
             print(f"  again: {' '.join(again(self.flavour.name, result['position']))}")
+        self.write(last=True)
         print(results.total(len(judged) - len(failed), len(failed)))
         return 1 if failed else 0
 
@@ -344,10 +361,9 @@ def positions(text: str, total: int) -> tuple[int, int]:
 
 def context(flavour: Flavour) -> str:
     """What a verdict depends on, but for the commit and the patches around it."""
-    parts = [path.read_text() for path in flavour.files]
+    parts = [read(path) for path in flavour.files]
     parts += [path.read_text() for path in sorted((TOP / "scripts/lib").glob("*.py"))]
-    parts += [read(TOP / "ci/known-splats"), *build.tool_versions(flavour).values(), build.qemu_version(flavour.arch),
-              *build.make(Path(), of=flavour), *(os.environ.get(name, "") for name in ("RUST_LIB_SRC", "LIBCLANG_PATH"))]
+    parts += [read(TOP / "ci/known-splats"), build.qemu_version(flavour.arch), *build.surroundings(flavour)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
 
 
@@ -370,8 +386,8 @@ class Series:
         self.warnings = self.o / f"warnings.{self.commits[self.reference][0]}"
         self.report = Report(flavour, options.json, options.junit, {
             "series": env.STATE, "base": self.commits[0][0], "tip": self.commits[-1][0],
-            **{name: text.splitlines()[0] for name, text in build.tool_versions(flavour).items()},
-            "qemu": build.qemu_version(flavour.arch).splitlines()[0], "host": os.uname().nodename,
+            **{name: text.partition("\n")[0] for name, text in build.tool_versions(flavour).items()},
+            "qemu": build.qemu_version(flavour.arch).partition("\n")[0], "host": os.uname().nodename,
             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
         self.previous: dict = {}
         self.pending: Run | None = None
@@ -395,7 +411,7 @@ class Series:
         if not run:
             return
         run.finish()
-        seen = warnings(read(run.folder / "build.log"))
+        seen = build.warnings(read(run.folder / "build.log"))
         known = set(read(self.warnings).splitlines())
         if run.position in (0, self.reference):
             known |= seen
@@ -460,7 +476,7 @@ class Series:
 
 
 def main(arguments) -> int:
-    parser = argparse.ArgumentParser(prog="kunit", add_help=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.error = lambda message: env.usage_error(message)
     parser.add_argument("--flavour", default="lockdep")
     parser.add_argument("--fresh", action="store_true")
@@ -468,6 +484,8 @@ def main(arguments) -> int:
     parser.add_argument("--junit", default="")
     parser.add_argument("range", nargs="?", default="")
     options = parser.parse_args(arguments)
+    if options.flavour not in build.flavours():
+        die(2, f"no flavour '{options.flavour}'; there are {' '.join(build.flavours())}")
     flavour = build.flavour(options.flavour)
     first, last = positions(options.range, len(build.patches()))
     for path in filter(None, (options.json, options.junit)):

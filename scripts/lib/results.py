@@ -20,7 +20,7 @@ import env
 
 # What neither XML nor a terminal takes. (A console prints anything.)
 UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-COUNTS = re.compile(r"(\d+) passed, (\d+) failed(?:, \d+ skipped)?$")
+COUNTS = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
 
 def clean(text) -> str:
@@ -73,11 +73,10 @@ def write_junit(path, name: str, cases: list[Case]) -> None:
     env.write(path, ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n")
 
 
-def counts(text: str) -> tuple[int, int] | None:
-    """What the last line of an output says: (passed, failed)."""
-    lines = text.rstrip().splitlines()
-    found = COUNTS.match(lines[-1]) if lines else None
-    return (int(found[1]), int(found[2])) if found else None
+def counts(line: str) -> tuple[int, int, int] | None:
+    """What the last line of an output says: (passed, failed, skipped)."""
+    found = COUNTS.match(line.rstrip())
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
 def total(passed: int, failed: int) -> str:

@@ -6,13 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import env
 import results
-from env import CACHE, LOGS, TOP, die
+from env import LOGS, TOP, die
+
+
+WHENS = ("default", "all", "named", "beside", "ahead")
 
 
 @dataclass
@@ -27,17 +31,17 @@ class Row:
 
     def shown(self) -> str:
         """What a person types for it."""
-        words = self.command.split()
-        kept = [word for word, before in zip(words, ["", *words]) if "@" not in word and before + word
-                and not (word in ("--json", "--junit"))]
-        return " ".join(kept)
+        return " ".join(word for word in self.command.split() if "@" not in word and word not in ("--json", "--junit"))
 
 
 def rows() -> list[Row]:
     found = []
-    for line in (TOP / "ci/rows").read_text().splitlines():
-        if line and not line.startswith("#"):
-            found.append(Row(*line.split(None, 2)))
+    for number, line in enumerate(env.read(TOP / "ci/rows").splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            words = line.split(None, 2)
+            if len(words) < 3 or words[1] not in WHENS:
+                die(2, f"ci/rows:{number}: NAME, one of {', '.join(WHENS)}, and COMMAND are needed: {line}")
+            found.append(Row(*words))
     return found
 
 
@@ -47,27 +51,69 @@ class Done:
     status: int
     passed: int
     failed: int
+    skipped: int
     seconds: float
     log: Path
     problems: list[str]
+    unfit: bool         # the environment, not the series
 
 
-def judged(row: Row, status: int, seconds: float, log: Path) -> Done:
+class Output:
+    """A row at work, both of its streams in its log, line by line."""
+
+    def __init__(self, command: list[str], log: Path, environ, shown: bool) -> None:
+        self.log, self.last, self.began = log, b"", time.monotonic()
+        self.file = open(log, "wb", 0)
+        self.process = env.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ)
+        self.threads = [threading.Thread(target=self.aside, daemon=True, args=(
+            self.process.stderr, sys.stderr.buffer if shown else None))]
+        if not shown:
+            self.threads.append(threading.Thread(target=self.aside, daemon=True, args=(self.process.stdout, None)))
+        for thread in self.threads:
+            thread.start()
+        if shown:
+            self.copy(self.process.stdout, sys.stdout.buffer)
+
+    def copy(self, stream, to) -> None:
+        for line in stream:
+            self.file.write(line)
+            if stream is self.process.stdout and line.strip():
+                self.last = line
+            if to:
+                to.write(line)
+                to.flush()
+
+    def aside(self, stream, to) -> None:
+        try:
+            self.copy(stream, to)
+        except OSError:
+            # (a full disk, a closed terminal; the row itself goes on)
+            for _ in stream:
+                pass
+
+    def end(self, row: Row) -> Done:
+        status = env.wait(self.process)
+        for thread in self.threads:
+            thread.join(5)      # (what it left behind may hold them open)
+        return judged(row, status, self.last.decode(errors="replace"), time.monotonic() - self.began, self.log)
+
+
+def judged(row: Row, status: int, last: str, seconds: float, log: Path) -> Done:
     """The last line of a row counts what passed and failed."""
-    text = env.read(log)
-    counted = results.counts(text)
-    passed, failed = counted or (0, 0)
+    counted = results.counts(last)
+    passed, failed, skipped = counted or (0, 0, 0)
+    unfit = status in (2, 3) and not passed + failed
     problems = []
     if failed:
         problems.append(f"{failed} failed")
-    if not counted or counted == (0, 0) or (status and not failed):
+    if not passed + failed or (status and not failed):
         # (an environment that is not fit is no finding, and not a pass either)
         problems.append({2: "usage or environment", 3: "a tool is missing"}.get(
             status, f"ended with status {status}") + ("" if counted else ", counted nothing"))
         failed += 1
     elif failed and not status:
         problems.append("ended with status 0")
-    return Done(row, status, passed, failed, seconds, log, problems)
+    return Done(row, status, passed, failed, skipped, seconds, log, problems, unfit)
 
 
 def reason(log: Path) -> list[str]:
@@ -84,32 +130,20 @@ class Tests:
         self.began = time.monotonic()
 
     def run(self, row: Row) -> None:
-        """Both streams come as they are; what goes to the table is standard output."""
+        """Both streams come as they are."""
         print(f"=== {row.name}: {row.shown()}", flush=True)
-        began = time.monotonic()
-        log = self.out / f"{row.name}.log"
-        process = env.start(row.words(self.out), stdout=subprocess.PIPE, env=os.environ)
-        with open(log, "wb") as file:
-            for line in process.stdout:
-                file.write(line)
-                file.flush()
-                sys.stdout.buffer.write(line)
-                sys.stdout.buffer.flush()
-        self.add(judged(row, env.wait(process), time.monotonic() - began, log))
+        self.add(Output(row.words(self.out), self.out / f"{row.name}.log", os.environ, True).end(row))
 
-    def beside(self, row: Row) -> None:
-        self.log = self.out / f"{row.name}.log"
-        self.beside_began = time.monotonic()
+    def beside(self, row: Row) -> Output:
         # (waits for nobody, and nobody waits for it)
         without = {k: v for k, v in os.environ.items() if k != "SERIES_LOCKED"}
-        with open(self.log, "wb") as file:
-            self.other = env.start(row.words(self.out), stdout=file, stderr=subprocess.STDOUT, env=without)
+        return Output(row.words(self.out), self.out / f"{row.name}.log", without, False)
 
-    def join(self, row: Row) -> None:
-        status = env.wait(self.other)
+    def join(self, row: Row, output: Output) -> None:
+        done = output.end(row)
         print(f"=== {row.name}: {row.shown()}")
-        print(results.clean(env.read(self.log)), end="", flush=True)
-        self.add(judged(row, status, time.monotonic() - self.beside_began, self.log))
+        print(results.clean(env.read(done.log)), end="", flush=True)
+        self.add(done)
 
     def add(self, done: Done) -> None:
         print(f"--- {done.row.name}: {env.elapsed(done.seconds)}", flush=True)
@@ -121,7 +155,7 @@ class Tests:
         passed, failed = sum(d.passed for d in self.done), sum(d.failed for d in self.done)
         results.write_json(self.out / "summary.json", {
             "passed": passed, "failed": failed, "state": env.STATE,
-            "parts": [{"part": d.row.name, "exit": d.status, "passed": d.passed, "failed": d.failed,
+            "parts": [{"part": d.row.name, "exit": d.status, "passed": d.passed, "failed": d.failed, "skipped": d.skipped,
                        "seconds": round(d.seconds), "log": str(d.log), "problems": d.problems,
                        **({"reason": reason(d.log), "again": f"scripts/test {d.row.name}"} if d.failed else {})}
                       for d in self.done]})
@@ -130,9 +164,9 @@ class Tests:
                          d.problems + reason(d.log) if d.failed else [], d.seconds) for d in self.done])
 
     def table(self) -> int:
-        print(f"{'row':14}{'passed':>8}{'failed':>8}{'time':>9}")
+        print(f"{'row':14}{'passed':>8}{'failed':>8}{'skipped':>9}{'time':>9}")
         for d in self.done:
-            print(f"{d.row.name:14}{d.passed:8}{d.failed:8}{env.elapsed(d.seconds):>9}")
+            print(f"{d.row.name:14}{d.passed:8}{d.failed:8}{d.skipped:9}{env.elapsed(d.seconds):>9}")
         for d in self.done:
             if d.failed:
                 print(f"{d.row.name}: {'; '.join(d.problems)}")
@@ -143,6 +177,9 @@ class Tests:
         passed, failed = sum(d.passed for d in self.done), sum(d.failed for d in self.done)
         print(f"=== all: {env.elapsed(time.monotonic() - self.began)}; {self.out}/summary.json")
         print(results.total(passed, failed))
+        bad = [d for d in self.done if d.failed]
+        if bad and all(d.unfit for d in bad):
+            return min(d.status for d in bad)
         return 1 if failed or not passed else 0
 
     def all(self, ahead: list[Row]) -> int:
@@ -153,13 +190,12 @@ class Tests:
                 with open(self.out / f"{row.name}.ahead", "wb") as file:
                     env.start(["nice", "-n", "19", *row.words(self.out)], stdout=file, stderr=subprocess.STDOUT,
                               env=os.environ)
-        for row in beside:
-            self.beside(row)
+        others = [(row, self.beside(row)) for row in beside]
         for row in self.chosen:
             if row not in beside:
                 self.run(row)
-        for row in beside:
-            self.join(row)
+        for row, output in others:
+            self.join(row, output)
         return self.table()
 
 

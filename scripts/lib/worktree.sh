@@ -25,10 +25,7 @@ base_repo() {
 			die 2 "no commit '$ref' in $KDIR: fetch it, or name a base with BASE=REF"
 		[ "$(git -C "$KDIR" rev-parse --show-object-format)" = sha1 ] ||
 			die 2 "$KDIR does not use SHA-1, which the patches name files by: set KDIR to a clone of Linux"
-		REPO=$CACHE/kdir-$(echo "$objects" | sha256sum | cut -c1-12).git
-		if ! [ -f "$REPO/objects/info/alternates" ]; then
-			borrow
-		fi
+		borrow
 		whole_clone
 	else
 		REPO=$CACHE/linux.git
@@ -40,13 +37,32 @@ base_repo() {
 }
 # (Of the defaults of git's version 3 and the user's, none.)
 new_repo() { GIT_DEFAULT_REF_FORMAT=files git init -q --bare --object-format=sha1 --template= "$1"; }
+# lender REPO: the objects that it borrows.
+lender() { cat "$1/objects/info/alternates" 2>/dev/null; }
+# borrow: sets REPO to the repository that borrows $objects, and makes it where there is none.
 borrow() {
 	own_cache
-	rm -rf "$REPO"
-	new_repo "$REPO" || die 2 "cannot make $REPO"
-	mkdir -p "$REPO/info" "$REPO/objects/info"
-	git -C "$REPO" config core.bare false # spdxcheck.py asks
-	echo "$objects" >"$REPO/objects/info/alternates"
+	for REPO in "$CACHE"/kdir-*.git; do
+		[ "$(lender "$REPO")" != "$objects" ] || return 0
+	done
+	# The clone may have been moved. If it has what is borrowed, that goes on.
+	for REPO in "$CACHE"/kdir-*.git; do
+		if was=$(lender "$REPO") && [ ! -d "$was" ] && GIT_ALTERNATE_OBJECT_DIRECTORIES=$objects \
+			git -C "$REPO" rev-list --quiet --all --not "$BASE_COMMIT" 2>/dev/null; then
+			echo "$objects" >"$REPO/objects/info/alternates"
+			say "notice: $was is gone; $REPO now borrows from $objects"
+			return 0
+		fi
+	done
+	# (Another run may do the same.)
+	REPO=$CACHE/kdir-$(echo "$objects" | sha256sum | cut -c1-12).git
+	new=$(mktemp -d "$TMPDIR/kdir.XXXXXX") && new_repo "$new" && mkdir -p "$new/info" "$new/objects/info" &&
+		git -C "$new" config core.bare false && # spdxcheck.py asks
+		echo "$objects" >"$new/objects/info/alternates" || die 2 "cannot make $REPO"
+	[ -f "$REPO/objects/info/alternates" ] || rm -rf "$REPO"
+	mv -T "$new" "$REPO" 2>/dev/null || rm -rf "$new"
+	[ "$(lender "$REPO")" = "$objects" ] ||
+		die 2 "$REPO borrows from $(lender "$REPO"), not from $objects: edit $REPO/objects/info/alternates"
 }
 # whole_clone: a partial clone has files that only it can fetch.
 whole_clone() {
@@ -64,6 +80,14 @@ mend() {
 	{ [ -n "$gitdir" ] && [ ! -d "$gitdir" ]; } || return 0
 	gitdir=${gitdir%/worktrees/*}
 	[ ! -d "$CACHE/${gitdir##*/}" ] || git -C "$CACHE/${gitdir##*/}" worktree repair "$1" >/dev/null 2>&1 || :
+}
+# mend_tree: the same for the author's, where his clone may have been moved, too.
+mend_tree() {
+	mend "$TREE"
+	gitdir=$(git -C "$TREE" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) || return 0
+	was=$(lender "$gitdir") || return 0
+	[ -d "$was" ] ||
+		die 2 "$TREE needs the objects of a clone that is gone, $was: write where they are now into $gitdir/objects/info/alternates, or move $TREE away"
 }
 
 # worktree DIR: DIR is a work tree of REPO, made where there is none. What is
@@ -84,7 +108,7 @@ worktree() {
 			say "$PROG: $1 belongs to another kernel repository; it is now $(ls -d "$1".old.* | tail -n 1)"
 		else
 			# (A kill in the middle would leave what nobody knows.)
-			gone=$(mktemp -d "$TMPDIR/gone.XXXXXX")
+			gone=$(mktemp -d "$TMPDIR/gone.XXXXXX") || die 2 "cannot write $TMPDIR"
 			mv "$1" "$gone/"
 			rm -rf "$gone"
 		fi
@@ -119,7 +143,7 @@ chain() {
 			apply_patch "$WORK" "$f" || {
 				git -C "$WORK" am --abort >/dev/null 2>&1 || :
 				need_space 50
-				die 1 "patches/$f does not apply to ${at%"${at#????????????}"}; $CACHE/log/am says where. 'scripts/tree --upto $(($(wc -l <"$CHAIN.new") - 1))' makes a tree to mend it in"
+				die 1 "patches/$f does not apply to ${at%"${at#????????????}"}; $LOGS/am-${WORK##*/} says where. 'scripts/tree --upto $(($(wc -l <"$CHAIN.new") - 1))' makes a tree to mend it in"
 			}
 			at=$(git -C "$WORK" rev-parse HEAD)
 			git -C "$WORK" update-ref "refs/worktree/series/$key" "$at"
@@ -135,7 +159,6 @@ commits() {
 		git -C "$WORK" show -s --format='%H %s' "$commit"
 	done <"$CHAIN"
 }
-commit_at() { sed -n "$(($1 + 1))p" "$CHAIN"; }
 
 # tree_file DIR NAME: where scripts/tree keeps what it knows of a work tree.
 tree_file() { git -C "$1" rev-parse --path-format=absolute --git-path "series-$2"; }
@@ -146,10 +169,10 @@ stored_state() {
 	(cd "$TOP" && cat series patches/* 2>/dev/null | sha256sum)
 }
 
-# apply_patch DIR FILE
+# apply_patch DIR FILE: what git says is in log/am-DIR.
 apply_patch() {
 	mkdir -p "$LOGS"
-	git -C "$1" am -q -3 --no-keep-cr --committer-date-is-author-date "$PATCHES/$2" >"$LOGS/am" 2>&1
+	git -C "$1" am -q -3 --no-keep-cr --committer-date-is-author-date "$PATCHES/$2" >"$LOGS/am-${1##*/}" 2>&1
 }
 
 # work_at COMMIT: the gates' work tree, clean, at that commit.
@@ -167,7 +190,7 @@ work_at() {
 # carried DIR COMMIT FILE: `git am` makes of FILE the message of COMMIT, and so do those
 # that have set mailinfo.scissors. If not, says what is lost first.
 carried() {
-	mail=$(mktemp -d "$TMPDIR/mail.XXXXXX")
+	mail=$(mktemp -d "$TMPDIR/mail.XXXXXX") || die 2 "cannot write $TMPDIR"
 	git -C "$1" show -s --format=%B "$2" | sed '/^Signed-off-by: /d' >"$mail/B"
 	printf '%s\n' "$(cat "$mail/B")" >"$mail/want"
 	git mailsplit -o"$mail" "$3" >/dev/null
