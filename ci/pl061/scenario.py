@@ -593,6 +593,15 @@ def edge_parent(guest, tap):
     tap.equal("a level comes, and again as long as it is on", count(guest, device), before + 2)
     tap.equal("a level that is masked is not pending", guest.register(MIS), 0)
     settle(guest, device, HIGH, 1)
+    # Line 6 is unmasked, but has no user: its edge stays pending, and the parent comes again and again.
+    enabled, mark = guest.register(IE), guest.mark()
+    guest.write(IE, enabled | 1 << 6)
+    guest.drive(6, 1)
+    guest.drive(6, 0)
+    found = guest.wait_access(f"w {IE:03x} 00", mark, 10)
+    guest.write(IC, 1 << 6)
+    guest.write(IE, enabled)
+    tap.check("the handler ends although a line stays pending", found)
     power_key(guest, tap, "power key")
 
 

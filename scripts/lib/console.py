@@ -20,7 +20,7 @@ START = re.compile(
     r"nobody cared|BUG [\w-]+ \(|SError Interrupt|Bad mode in|Insufficient stack space|"
     r"Unexpected kernel BRK|csd: Detected|unexpected IRQ trap|genirq: Flags mismatch|"
     r"exited with irqs disabled|preemption imbalance|Out of memory|not an immutable chip|"
-    r"Call trace:|Call Trace:")
+    r"\btest_\w+: .* ret=-?\d+|Call trace:|Call Trace:")
 VAGUE = re.compile(r"cut here|Call [tT]race:")
 END = re.compile(r"---\[ end trace")
 RESULT = re.compile(r"^ {4}(?:not )?ok \d+ (\S+)")
