@@ -52,8 +52,11 @@ def kernel(name: str, o: Path, *flavours: str) -> str:
 
 def main(arguments) -> int:
     for word in arguments:
-        if word != "--write":
+        if word.startswith("-") and word != "--write":
             env.usage_error(f"unknown argument '{word}'")
+        if word != "--write":
+            env.die(2, f"unknown name '{word}': --write is all that it takes")
+    env.snapshot()
     initramfs.ready(build.llvm("llvm-size"), build.llvm("llvm-nm"))
     build.need_tools(of=build.flavour("inline"))
     env.lock()

@@ -92,7 +92,8 @@ def main(names) -> int:
         if name.startswith("-"):
             env.usage_error(f"unknown argument '{name}'")
         if name not in known:
-            env.usage_error(f"no snippet '{name}' in ci/compile-fail/")
+            env.die(2, f"no snippet '{name}' in ci/compile-fail/")
+    env.snapshot()
     build.need_tools()
     env.lock()
     env.need_space(4000)
@@ -104,7 +105,7 @@ def main(names) -> int:
     if build.compile("compile-fail: kernel crate", log, O, "CLIPPY=1", "rust/"):
         env.say("\n".join(build.errors(log)))
         die(1, f"the build failed: {log}")
-    base = command(O, build.rustc())
+    base = command(O, build.rust_tools()["rustc"])
     tests = results.Checks()
     for name in names or known:
         tests.check(name, problems(base, O, (FOLDER / f"{name}.rs").read_text()))

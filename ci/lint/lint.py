@@ -59,6 +59,7 @@ def main(names) -> int:
     for name in names:
         if name not in TOOLS:
             env.usage_error(f"unknown argument '{name}'")
+    env.snapshot()
     build.need_tools(*(["sparse"] if "sparse" in (names or TOOLS) else []))
     env.lock()
     env.need_space(4000)

@@ -108,7 +108,8 @@ def main(names) -> int:
         if name.startswith("-"):
             env.usage_error(f"unknown argument '{name}'")
         if name not in known:
-            env.usage_error(f"no mutation '{name}' in ci/mutations/")
+            env.die(2, f"no mutation '{name}' in ci/mutations/")
+    env.snapshot()
     build.need_tools("qemu-system-aarch64")
     env.lock()
     env.need_space(4000)

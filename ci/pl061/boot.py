@@ -153,6 +153,7 @@ def both(kind: Path) -> Tap:
 
 def main(arguments) -> int:
     asked = given(arguments)
+    env.snapshot()
     initramfs.ready("fdtput", "fdtget", build.llvm("llvm-cxxfilt"), programs=PROGRAMS)
     env.lock("lock.defconfig" if asked.build else "lock")
     env.need_space(4000)

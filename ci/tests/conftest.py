@@ -24,11 +24,12 @@ TOP = Path(os.environ.get("SCRIPTS") or Path(__file__).resolve().parents[2])
 REAL = Path(os.environ.get("REAL") or Path.home() / ".cache/linux-rust-series")
 # (A shell starts what is in its background with Ctrl-C ignored.)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+ANSWER = "rust/kernel/answer.rs"
 COMMANDS = ["setup", "tree", "refresh", "check", "kunit", "test", "boot", "send", "bench"]
 
 KERNEL = {
     "rust/helpers/helpers.c": '#include "mutex.c"\n#include "task.c"\n',
-    "rust/kernel/answer.rs": "// SPDX-License-Identifier: GPL-2.0\n\npub fn answer() -> u32 {\n    41\n}\n",
+    ANSWER: "// SPDX-License-Identifier: GPL-2.0\n\npub fn answer() -> u32 {\n    41\n}\n",
     "MAINTAINERS": "List\n\nALPHA\nM:\tA <a@example.org>\nF:\ta/\n\nBETA\nM:\tB <b@example.org>\nF:\tb/\n",
     "suites/rust_one": "\n",
     "suites/rust_two": "\n",
@@ -128,6 +129,10 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
 def sums(*folders: Path) -> dict[str, str]:
     """What is in files, to see that they were not touched."""
     return {str(f): hashlib.sha256(f.read_bytes()).hexdigest()
@@ -141,7 +146,7 @@ class Toy:
     def __init__(self, root: Path):
         self.root, self.repo, self.cache, self.kernel = root, root / "repo", root / "cache", root / "kernel"
         self.tree, self.patches = self.cache / "tree", self.repo / "patches"
-        self.env = {"PATH": f"{os.environ['PATH']}:{root}/tools", "HOME": str(root / "home"), "SERIES_CACHE": str(self.cache),
+        self.env = {"PATH": f"{root}/bin:{os.environ['PATH']}:{root}/tools", "HOME": str(root / "home"), "SERIES_CACHE": str(self.cache),
                     "KDIR": str(self.kernel), "JOBS": "2"}
 
     def environ(self, changes: dict) -> dict[str, str]:
@@ -167,12 +172,29 @@ class Toy:
     def python(self, status: int, says, program, *arguments, **env) -> str:
         """One of our programs by itself, as its command would run it."""
         scripts = self.repo / "scripts"
-        return self.expect(status, says, ["/usr/bin/python3", "-B", program, *arguments], SERIES_TOP=self.repo, SERIES_PROG="toy",
+        self.need("venv/bin/python3")
+        return self.expect(status, says, [REAL / "venv/bin/python3", "-B", program, *arguments], SERIES_TOP=self.repo, SERIES_PROG="toy",
                            PYTHONPATH=f"{scripts}/lib:{scripts}/guest:{self.repo}/ci/pl061:{self.repo}/ci/bench", **env)
 
     def commit(self, where: Path, subject: str, *words, body: str = "Because.") -> None:
         self.git(where, "add", "-A")
         self.git(where, "commit", "-q", *words, "-F", "-", text=message(subject, body))
+
+    def program(self, name: str, text: str) -> None:
+        """One that is found before the system's."""
+        program(self.root / "bin" / name, text)
+
+    def comment(self, body: str = "Because.", subject: str = "rust: Add a comment") -> None:
+        """One more commit in the tree of scripts/tree."""
+        if not self.tree.exists():
+            self.expect(0, "", "scripts/tree")
+        append(self.tree / ANSWER, "// more\n")
+        self.commit(self.tree, subject, "--cleanup=verbatim", body=body)
+
+    def flavour(self, name: str, *lines: str) -> None:
+        """A configuration of its own."""
+        text = "\n".join([f"# Flavour: {name}.", f"# WITH {' '.join(FRAGMENTS)}", f"CONFIG_TOY_{name.upper()}=y", *lines])
+        (self.repo / f"kconfig-fragments/{name}.config").write_text(f"{text}\n")
 
     def base(self, commands: str) -> None:
         """Another kernel, in the place of v7.3."""
@@ -205,7 +227,7 @@ class Toy:
         cover = (self.patches / "toy.cover").read_text()
         cover = cover.replace("toy-0123456789ab", "two-0123456789ab").replace("Toy topic", "Second topic")
         self.git(self.tree, "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-", text=cover)
-        edit(self.tree / "rust/kernel/answer.rs", "42", "43")
+        edit(self.tree / ANSWER, "42", "43")
         self.commit(self.tree, "rust: Raise the answer")
         self.expect(0, "wrote", "scripts/refresh")
         edit(self.repo / "series", "# TOPIC two\n", "# TOPIC two toy\n")
@@ -217,10 +239,21 @@ class Toy:
                 pytest.skip(f"needs {REAL / name}: scripts/setup makes it")
 
     # Processes, for tests of how commands end.
-    def start(self, command: str, **env) -> subprocess.Popen:
+    def start(self, command: str, stdin=subprocess.DEVNULL) -> subprocess.Popen:
         with open(self.root / "said", "w", encoding="utf-8") as out:
-            return subprocess.Popen(shlex.split(command), cwd=self.repo, env=self.environ(env), stdout=out,
-                                    stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True)
+            return subprocess.Popen(shlex.split(command), cwd=self.repo, env=self.environ({}), stdout=out,
+                                    stdin=stdin, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def begin(self, command: str) -> subprocess.Popen:
+        """Start a command that leaves a file `now` in the cache where it is to wait."""
+        run = self.start(command)
+        until(lambda: (self.cache / "now").exists() or run.poll() is not None)
+        assert run.poll() is None, self.said()
+        return run
+
+    def go_on(self, run: subprocess.Popen) -> None:
+        (self.cache / "go").touch()
+        assert run.wait(60) == 0, self.said()
 
     def said(self) -> str:
         return (self.root / "said").read_text(errors="replace")
@@ -278,10 +311,9 @@ def make_template(root: Path) -> Path:
     (toy.kernel / "scripts/get_maintainer.pl").chmod(0o755)
     toy.sh(toy.kernel, "git init -q; git add -A; git commit -q -m base; git tag -a -m 'Toy 7.3' v7.3; git checkout -q -b work")
     toy.git(toy.kernel, "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-", text=COVER)
-    edit(toy.kernel / "rust/kernel/answer.rs", "41", "42")
+    edit(toy.kernel / ANSWER, "41", "42")
     toy.commit(toy.kernel, "rust: Mend the answer")
-    with open(toy.kernel / "MAINTAINERS", "a", encoding="utf-8") as maintainers:
-        maintainers.write("\nGAMMA\nM:\tC <c@example.org>\nF:\tc/\n")
+    append(toy.kernel / "MAINTAINERS", "\nGAMMA\nM:\tC <c@example.org>\nF:\tc/\n")
     toy.commit(toy.kernel, "MAINTAINERS: Add gamma")
     (toy.kernel / "suites/rust_three").write_text("\n")
     toy.commit(toy.kernel, "rust: Add a suite")
@@ -290,7 +322,7 @@ def make_template(root: Path) -> Path:
     shutil.copytree(TOP / "ci", toy.repo / "ci", ignore=shutil.ignore_patterns("__pycache__", "tests", "*.patch", "*.rs"))
     for name in FRAGMENTS:
         (toy.repo / f"kconfig-fragments/{name}.config").write_text(f"CONFIG_TOY_{name.upper().replace('-', '_')}=y\n")
-    (toy.repo / "kconfig-fragments/lockdep.config").write_text(f"# Flavour: toy.\n# WITH {' '.join(FRAGMENTS)}\nCONFIG_TOY_LOCKDEP=y\n")
+    toy.flavour("lockdep")
     (toy.repo / "ci/known-splats").write_text("")
     (toy.repo / "MAINTAINERS.snippet").write_text("")
     (toy.repo / "README.md").write_text("Toy\n\n<!-- patches -->\n<!-- /patches -->\n")

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/bench: what is made of the figures of two runs. A machine that says what the test wants."""
-from conftest import program, sums
+from conftest import append, sums
 
 
 def test_judges(toy):
-    program(toy.root / "bin/qemu-system-aarch64", f"""case $1 in --version) echo QEMU toy; exit 0 ;; esac
+    toy.program("qemu-system-aarch64", f"""case $1 in --version) echo QEMU toy; exit 0 ;; esac
 while [ "$1" != -serial ]; do shift; done
 cp "{toy.repo}/console.${{2##*.}}" "${{2#file:}}" """)
     for llvm, text in (("llvm-size", "printf 'text data\\n123 4\\n'"), ("llvm-nm", "echo 0000 0010 T rust_helper_ww_toy")):
-        program(toy.root / f"bin/{llvm}-toy", text)
+        toy.program(f"{llvm}-toy", text)
     toy.sh(toy.repo, "mkdir -p o/include/config o/rust/helpers g/module; : >o/include/config/auto.conf; mkdir -p ci/bench")
-    with open(toy.repo / "README.md", "a", encoding="utf-8") as readme:
-        readme.write("<!-- bench -->\n<!-- /bench -->\n")
+    append(toy.repo / "README.md", "<!-- bench -->\n<!-- /bench -->\n")
     names = toy.python(0, "", "-c", "import report; print(*report.ROWS)").split()
     first, second = toy.repo / "console.1", toy.repo / "console.2"
 
@@ -23,8 +22,7 @@ cp "{toy.repo}/console.${{2##*.}}" "${{2#file:}}" """)
         return "".join(f"[    1.000000] bench: {line}\n" for line in lines) + more
 
     def bench(status, says, *words):
-        return toy.python(status, says, "ci/bench/report.py", *words, "--logs", toy.repo, "--llvm=-toy", f"toy:{toy.repo}/o:{toy.repo}/g",
-                          PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+        return toy.python(status, says, "ci/bench/report.py", *words, "--logs", toy.repo, "--llvm=-toy", f"toy:{toy.repo}/o:{toy.repo}/g")
     first.write_text(console(6250))
     second.write_text(console(6250))
     before = sums(toy.repo)

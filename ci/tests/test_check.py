@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from conftest import edit, program, sums
+from conftest import sums
 
 FIRST, SECOND, THIRD = ("patches/0001-rust-Mend-the-answer.patch", "patches/0002-MAINTAINERS-Add-gamma.patch",
                         "patches/0003-rust-Add-a-suite.patch")
@@ -23,8 +23,14 @@ FIRST, SECOND, THIRD = ("patches/0001-rust-Mend-the-answer.patch", "patches/0002
     ("rm patches/toy.cover", "topic toy has no patches/toy.cover"),
     ("echo >>MAINTAINERS.snippet", "MAINTAINERS.snippet"),
     (f"sed -i 's/$/\\r/' {FIRST}", FIRST),
+    (f"sed -i 's/Because/Becuase/' {FIRST}", "Becuase ==> Because"),
+    ("sed -i 's/^MAX_MESSAGE_LINES=.*/MAX_MESSAGE_LINES=0/' ci/series.conf",
+     ["1 failed", "0001-rust-Mend-the-answer.patch: 1 lines of text; 0 are the limit", "0002-"]),
+    ("sed -i 's/^MAX_COVER_LINES=.*/MAX_COVER_LINES=3/' ci/series.conf", "toy.cover: 4 lines of text; 3 are the limit"),
 ])
 def test_faults_of_files(toy, fault, says):
+    if "Becuase" in fault and not shutil.which("codespell"):
+        pytest.skip("needs codespell")
     toy.sh(toy.repo, fault)
     before = sums(toy.repo)
     toy.expect(1, says, "scripts/check")
@@ -37,37 +43,21 @@ def test_missing_patch_stops_others(toy):
     toy.expect(1, "series names 0002", "scripts/kunit")
 
 
-# What becomes part of patch 2, and what the gate says.
+# What becomes part of patch 1, and what the gate says.
 @pytest.mark.parametrize("change, says", [
     ("touch rust/kernel/orphan.rs", "rust/kernel/orphan.rs: no entry in MAINTAINERS"),
     ("sed -i '1i #include \"zebra.c\"' rust/helpers/helpers.c", "zebra comes before mutex"),
+    ("sed -i 's/^    42/  42/' rust/kernel/answer.rs", "FAIL  rustfmt"),
 ])
 def test_faults_of_patches(toy, change, says):
-    toy.patch(2, change)
+    if "rustfmt" in says and not shutil.which("rustfmt"):
+        pytest.skip("needs rustfmt")
+    toy.patch(1, change)
     toy.expect(1, says, "scripts/check")
 
 
-def test_rust_that_is_not_formatted(toy):
-    if not shutil.which("rustfmt", path=toy.env["PATH"]):
-        pytest.skip("needs rustfmt")
-    toy.patch(1, "sed -i 's/^    42/  42/' rust/kernel/answer.rs")
-    toy.expect(1, "FAIL  rustfmt", "scripts/check")
-
-
-def test_misspelling(toy):
-    if not shutil.which("codespell"):
-        pytest.skip("needs codespell")
-    edit(toy.repo / FIRST, "Because", "Becuase")
-    toy.expect(1, "Becuase ==> Because", "scripts/check")
-
-
-def test_checkpatch_finding(toy):
-    toy.base("printf 'print \"f:1: ERROR:X: bad\\\\n\"; exit 1;\\n' >scripts/checkpatch.pl")
-    toy.expect(1, "FAIL  checkpatch", "scripts/check")
-
-
 def test_cached_verdicts_of_checkpatch(toy):
-    """A8: whatever checkpatch reads makes it run again."""
+    """Whatever checkpatch reads makes it run again."""
     runs = toy.cache / "runs"
     toy.base("echo 'open(F, \">>$ENV{SERIES_CACHE}/runs\"); print F 1;' >scripts/checkpatch.pl")
     toy.expect(0, "0 failed", "scripts/check")
@@ -93,9 +83,9 @@ def test_base_with_other_files(toy):
 
 
 def test_json_whatever_a_gate_prints(toy):
-    """B10: control characters, quotes, tabs, bytes that are no UTF-8."""
+    """Control characters, quotes, tabs, bytes that are no UTF-8."""
     toy.base(r"""printf 'print "f:1: \\001\\033[1m \\t \\"quoted\\" \\\\ \\xff\\n"; exit 1;\n' >scripts/checkpatch.pl""")
-    toy.expect(1, "1 failed", ["scripts/check", "--json", "a b.json"])
+    toy.expect(1, ["FAIL  checkpatch", "1 failed"], ["scripts/check", "--json", "a b.json"])
     gates = json.loads((toy.repo / "a b.json").read_text())["gates"]
     assert [gate["gate"] for gate in gates if not gate["ok"]] == ["checkpatch --strict"]
 
@@ -108,22 +98,21 @@ def test_odd_paths(toy):
 
 @pytest.mark.parametrize("command", ["check", "kunit", "kunit tip"])
 def test_no_space(toy, command):
-    path = program(toy.root / "bin/df", "echo Avail; echo 17").parent
-    toy.expect(2, "has 17 MB free", f"scripts/{command}", PATH=f"{path}:{toy.env['PATH']}")
+    toy.program("df", "echo Avail; echo 17")
+    toy.expect(2, "has 17 MB free", f"scripts/{command}")
 
 
 def test_disk_fills_up(toy):
-    """B22: exit 2, at whatever step, and the next run goes on."""
+    """Exit 2, at whatever step, and the next run goes on."""
     full = toy.root / "full"
     full.mkdir()
     mounted = toy.expect(0, "", ["sh", "-c", f"unshare -m mount -t tmpfs none {full} 2>&1 || :"])
     if mounted:
         pytest.skip(f"cannot mount: {mounted}")
+    toy.program("df", "echo Avail; echo 9999")
     for kilobytes in (64, 400, 900):
-        # (df says that there is room.)
-        program(toy.root / "bin/df", "echo Avail; echo 9999")
         for command in ("check", "kunit tip", "refresh --check", "tree"):
             said = toy.expect(0, "", ["unshare", "-m", "sh", "-c", f"""
                 mount -t tmpfs -o size={kilobytes}k none {full}; mkdir {full}/c
-                PATH={toy.root}/bin:$PATH SERIES_CACHE={full}/c scripts/{command} || echo "exit $?" """])
+                SERIES_CACHE={full}/c scripts/{command} || echo "exit $?" """])
             assert re.findall(r"^exit (.*)$", said, re.M) in ([], ["2"]), said

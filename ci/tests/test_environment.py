@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import HOSTILE, TOP, edit, program, until
+from conftest import ANSWER, HOSTILE, TOP, append, edit, program, until
 
 LONG = "/tmp/" + "x" * 150
 SHIM = "#!/bin/sh\necho shim >&2\nexit 1\n"
@@ -59,7 +59,7 @@ def hostile(toy):
 
 def same(toy, **env):
     """A check that passes, with the right bytes."""
-    toy.expect(0, "11 passed, 0 failed", "scripts/check", **env)
+    toy.expect(0, "12 passed, 0 failed", "scripts/check", **env)
     made = {f.name: f.read_bytes() for f in (toy.cache / "refresh/patches").iterdir()}
     assert made == {f.name: f.read_bytes() for f in toy.patches.iterdir()}
 
@@ -74,7 +74,7 @@ def test_variables(hostile, name):
         assert (toy.cache / "o/lockdep/flags").read_text() == "\n" and "shim" not in said
     # Files that are written are the same, too.
     toy.expect(0, "4 commits", "scripts/tree", **env)
-    edit(toy.tree / "rust/kernel/answer.rs", "42", "43")
+    edit(toy.tree / ANSWER, "42", "43")
     toy.sh(toy.tree, "git commit -q -a --amend --no-edit")
     toy.expect(0, "wrote   patches/0003", "scripts/refresh", **env)
     text = next(toy.patches.glob("0003-*")).read_text()
@@ -82,17 +82,25 @@ def test_variables(hostile, name):
 
 
 def test_nothing_names_the_cache(toy):
-    """B16."""
-    toy.expect(2, "SERIES_CACHE", "scripts/check", HOME=None, SERIES_CACHE=None)
+    for command in ("check", "tree", "setup --print", "kunit", "test check"):
+        toy.expect(2, "set SERIES_CACHE", f"scripts/{command}", HOME=None, SERIES_CACHE=None)
 
 
-def test_help_without_a_cache(toy):
-    """D5, D8: wherever it stands."""
-    for command in ("tree --nonsense -h", "kunit 1 --help", "setup --check -h", "send -h toy", "test x -h"):
-        toy.expect(0, f"Usage: scripts/{command.split()[0]}", f"scripts/{command}", HOME=None, SERIES_CACHE=None)
-    toy.expect(0, "Usage: scripts/boot [--driver", "scripts/boot --build -h")
-    for command in ("tree", "refresh", "check", "setup", "send"):
-        toy.expect(2, f"Try 'scripts/{command} -h'.", f"scripts/{command} --nonsense")
+@pytest.mark.parametrize("cache", [None, "{root}/nowhere"])
+def test_questions_that_need_no_cache(toy, cache):
+    """Help, wherever it stands; usage; the rows. They make nothing."""
+    env = {"HOME": None, "SERIES_CACHE": cache and cache.format(root=toy.root)}
+    before = set(toy.root.rglob("*"))
+    for command in ("tree --nonsense -h", "kunit 1 --help", "setup --check -h", "send -h toy", "test x -h", "bench -h"):
+        toy.expect(0, f"Usage: scripts/{command.split()[0]}", f"scripts/{command}", **env)
+    toy.expect(0, "Usage: scripts/boot [--driver", "scripts/boot --build -h", **env)
+    toy.expect(0, "check         default  scripts/check\n", "scripts/test --list", **env)
+    for command in ("tree", "refresh", "check", "setup", "send", "kunit", "test", "boot", "bench"):
+        toy.expect(2, f"Try 'scripts/{command} -h'.", f"scripts/{command} --nonsense", **env)
+    for command in ("mutations", "compile-fail", "lint"):
+        toy.expect(2, f"Try 'ci/{command}/run -h'.", f"ci/{command}/run --nonsense", **env)
+        toy.expect(2, "'nonsense'", f"ci/{command}/run nonsense", **env)
+    assert before == set(toy.root.rglob("*"))
 
 
 def test_cache_of_an_older_version(toy):
@@ -107,29 +115,28 @@ def test_cache_of_an_older_version(toy):
 
 def listed(toy, **env):
     """The rows of the copy that is taken, and what copies there are."""
-    said = toy.expect(0, "", "scripts/test --list", **env)
+    said = toy.expect(0, "", "scripts/lib/glue snapshot scripts/test --list", **env)
     return said, {folder.name for folder in (toy.cache / "state").iterdir()}
 
 
 def test_copy_is_what_its_name_says(toy):
-    """A4: also where something changes while it is made."""
+    """Also where something changes while it is made."""
     rows = toy.repo / "ci/rows"
-    program(toy.root / "bin/cp", f"""[ -e {toy.root}/once ] || {{ touch {toy.root}/once; echo 'late all ci/late' >>{rows}; }}
+    toy.program("cp", f"""rm {toy.root}/bin/cp; echo 'late all ci/late' >>{rows}
 exec /bin/cp "$@" """)
     plain = rows.read_text()
-    listed(toy, PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    listed(toy)
     rows.write_text(plain)
     assert "late" not in listed(toy)[0]
 
 
 def test_copy_of_links_and_modes(toy):
-    """A5: a link is what it points at."""
+    """A link is what it points at."""
     rows, other = toy.repo / "ci/rows", toy.root / "rows"
     rows.rename(other)
     rows.symlink_to(other)
     first = listed(toy)[1]
-    with open(other, "a", encoding="utf-8") as file:
-        file.write("late all ci/late\n")
+    append(other, "late all ci/late\n")
     said, second = listed(toy)
     assert "late" in said and len(second) == 2
     assert not [path for name in second for path in (toy.cache / "state" / name).rglob("*") if path.is_symlink()]
@@ -138,7 +145,7 @@ def test_copy_of_links_and_modes(toy):
 
 
 def test_copy_that_is_damaged(toy):
-    """A6: by a removal that was cut short."""
+    """By a removal that was cut short."""
     said, states = listed(toy)
     (toy.cache / "state" / states.copy().pop() / "scripts/lib/rows.py").unlink()
     assert listed(toy) == (said, states)
@@ -170,13 +177,12 @@ def test_clones(toy, how, says):
 
 
 def test_clone_of_somebody_else(toy):
-    """Bug 8, B15: what git accepts in the user's shell works; else git says why."""
+    """What git accepts in the user's shell works; else git says why."""
     if os.getuid():
         pytest.skip("needs root, to have a clone of another user")
     toy.sh(toy.root, f"chown -R 1000:1000 {toy.kernel}")
     toy.expect(2, "dubious ownership", "scripts/tree")
-    with open(toy.root / "home/.gitconfig", "a", encoding="utf-8") as config:
-        config.write("[safe]\ndirectory = *\n")
+    append(toy.root / "home/.gitconfig", "[safe]\ndirectory = *\n")
     same(toy)
     toy.expect(0, "4 commits", "scripts/tree")
     toy.git(toy.kernel, "checkout", "-q", "work")
@@ -184,7 +190,6 @@ def test_clone_of_somebody_else(toy):
 
 
 def test_no_git(toy):
-    """B15."""
     path = toy.root / "few"
     path.mkdir()
     for folder in ("/bin", "/usr/bin"):
@@ -196,7 +201,6 @@ def test_no_git(toy):
 
 @pytest.mark.parametrize("name", ["my linux/series", "a:b", "it's ä#b%c"])
 def test_paths_of_the_checkout(toy, name):
-    """B8, B16, bug 16."""
     repo = toy.root / name / "repo"
     repo.parent.mkdir(parents=True)
     toy.repo.rename(repo)
@@ -208,16 +212,16 @@ def test_paths_of_the_checkout(toy, name):
 
 
 def test_links_to_commands(toy):
-    """B16: of ~/bin, and a checkout below a link."""
+    """Of ~/bin, and a checkout below a link."""
     (toy.root / "bin").mkdir()
     (toy.root / "bin/check").symlink_to(toy.repo / "scripts/check")
     (toy.root / "link").symlink_to(toy.repo)
-    toy.expect(0, "11 passed", "check", cwd=toy.root, PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    toy.expect(0, "12 passed", "check", cwd=toy.root)
     toy.expect(0, "0 failed", "link/scripts/kunit 0", cwd=toy.root)
 
 
 def test_checkout_with_other_line_ends(toy):
-    """B21, bug 15: .gitattributes keeps scripts and patches as they are."""
+    """.gitattributes keeps scripts and patches as they are."""
     shutil.copy(TOP / ".gitattributes", toy.repo)
     toy.sh(toy.repo, "git init -q; git add -A; git commit -q -m x")
     clone = toy.root / "crlf"
@@ -242,9 +246,8 @@ def make_slow(toy, what):
     elif what == "perl":
         toy.base("echo 'system(\"touch \\$SERIES_CACHE/now\"); sleep 600;' >scripts/checkpatch.pl")
     else:
-        program(toy.root / "bin/git", """case " $* " in *' am '* | *' format-patch '*) touch "$SERIES_CACHE/now"; sleep 600 ;; esac
+        toy.program("git", """case " $* " in *' am '* | *' format-patch '*) touch "$SERIES_CACHE/now"; sleep 600 ;; esac
 exec /usr/bin/git "$@" """)
-        toy.env["PATH"] = f"{toy.root}/bin:{toy.env['PATH']}"
 
 
 def started(toy, command):
@@ -261,10 +264,7 @@ def started(toy, command):
     make_slow(toy, SLOW[command])
     if command == "send toy":
         toy.signed()
-    run = toy.start(f"scripts/{command}")
-    until(lambda: (toy.cache / "now").exists() or run.poll() is not None)
-    assert run.poll() is None, toy.said()
-    return run
+    return toy.begin(f"scripts/{command}")
 
 
 @pytest.mark.parametrize("command, number", [
@@ -272,7 +272,7 @@ def started(toy, command):
     *((command, signal.SIGINT) for command in ("kunit", "test kunit", "boot", "check", "tree")),
     *((command, signal.SIGHUP) for command in ("kunit", "test check", "bench", "refresh", "send toy"))])
 def test_signals(toy, command, number):
-    """B13: all that was started ends, within two seconds."""
+    """All that was started ends, within two seconds."""
     run = started(toy, command)
     began = time.monotonic()
     if number == signal.SIGINT:
@@ -288,12 +288,12 @@ def test_signals(toy, command, number):
 
 @pytest.mark.parametrize("command", ["kunit", "check"])
 def test_killed(toy, command):
-    """B13: the next run goes on, or says which process group holds the lock."""
+    """The next run goes on, or says which process group holds the lock."""
     run = started(toy, command)
     run.kill()
     run.wait()
     time.sleep(0.3)
-    program(toy.root / "bin/git", 'exec /usr/bin/git "$@"')
+    toy.program("git", 'exec /usr/bin/git "$@"')
     toy.base("rm -f slow; echo 'exit 0;' >scripts/checkpatch.pl")
     after = toy.start("scripts/check")
     until(lambda: after.poll() is not None or "waiting for" in toy.said())

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/refresh: commits and files are the same thing in two forms."""
 import pytest
-from conftest import edit, program, sums
-
-ANSWER = "rust/kernel/answer.rs"
+from conftest import ANSWER, edit, sums
 
 
 def test_commits_come_back(toy):
@@ -17,8 +15,7 @@ def test_commits_come_back(toy):
     toy.expect(0, "no difference", "scripts/refresh")
     assert "\n+    43" in next(toy.patches.glob("0001-*")).read_text()
     # A commit more, then one less: files come, go and are renumbered.
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    toy.commit(toy.tree, "rust: Add a comment")
+    toy.comment()
     toy.expect(0, "wrote   patches/0004-rust-Add-a-comment.patch", "scripts/refresh")
     toy.git(toy.tree, "reset", "-q", "--hard", "HEAD~2")
     toy.expect(0, "removed patches/0004-rust-Add-a-comment.patch", "scripts/refresh")
@@ -32,12 +29,10 @@ def test_round_trip_through_git_am(toy):
 
 
 def test_patches_changed_meanwhile(toy):
-    toy.expect(0, "", "scripts/tree")
+    toy.comment()
     notes, cover = toy.patches / "notes.txt", toy.patches / "toy.cover"
     notes.write_text("note")
     edit(cover, "A cover", "Another cover")
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    toy.commit(toy.tree, "rust: Add a comment")
     toy.expect(1, "have changed since", "scripts/refresh")
     edit(cover, "Another cover", "A cover")
     notes.unlink()
@@ -48,27 +43,20 @@ def test_patches_changed_meanwhile(toy):
     assert notes.exists()
 
 
-def commit_with(toy, body: str, subject: str = "rust: Add a comment") -> None:
-    toy.expect(0, "", "scripts/tree")
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}; git add -A")
-    toy.git(toy.tree, "commit", "-q", "--cleanup=verbatim", "-F", "-",
-            text=f"{subject}\n\nIt prints:\n\n{body}\n\nAnd more.\n\nAssisted-by: LLM\n")
-
-
-# Bug 7: what git am takes for the end of a message, and the line of it.
+# What git am takes for the end of a message, and the line of it.
 @pytest.mark.parametrize("body", [
     "---", "--- a/file", "diff --git a/x b/x\nindex 1..2\n--- a/x\n+++ b/x", "Index: x", "diff -u x",
     "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nFrom: A <a@example.org>\nSubject: x"])
 def test_message_that_mail_cannot_carry(toy, body):
     before = sums(toy.repo)
-    commit_with(toy, body)
+    toy.comment(f"It prints:\n\n{body}\n\nAnd more.")
     said = toy.expect(1, "rust: Add a comment", "scripts/refresh")
     assert body.split("\n", maxsplit=1)[0] in said and before == sums(toy.repo)
 
 
 @pytest.mark.parametrize("body", [" ---\n diff --git a/x b/x", "--", "From: here to there", "From here", "----", ">From x", "\tTab"])
 def test_message_that_survives(toy, body):
-    commit_with(toy, body)
+    toy.comment(f"It prints:\n\n{body}\n\nAnd more.")
     was = toy.git(toy.tree, "show", "-s", "--format=%B")
     toy.expect(0, "wrote   patches/0004", "scripts/refresh")
     toy.expect(0, "5 commits", "scripts/tree")
@@ -76,17 +64,15 @@ def test_message_that_survives(toy, body):
 
 
 def test_tab_in_a_subject(toy):
-    """B27: git am makes a blank of it."""
-    commit_with(toy, "x", subject="rust: Add a\tcomment")
+    """git am makes a blank of it."""
+    toy.comment(subject="rust: Add a\tcomment")
     toy.expect(1, "tab", "scripts/refresh")
 
 
 def test_two_patches_with_one_subject(toy):
-    """B3: none of them is lost, on no way."""
-    toy.expect(0, "", "scripts/tree")
-    for _ in range(2):
-        toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-        toy.commit(toy.tree, "rust: Add a comment")
+    """None of them is lost, on no way."""
+    toy.comment()
+    toy.comment()
     toy.expect(0, ["wrote   patches/0004-rust-Add-a-comment.patch", "wrote   patches/0005-rust-Add-a-comment.patch"], "scripts/refresh")
     toy.expect(0, "6 commits", "scripts/tree")
     toy.expect(0, "no difference", "scripts/refresh")
@@ -97,27 +83,23 @@ def test_two_patches_with_one_subject(toy):
 
 
 def test_full_disk_while_files_are_written(toy):
-    """B22: what could not be written is no difference."""
-    toy.expect(0, "", "scripts/tree")
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    toy.commit(toy.tree, "rust: Add a comment")
+    """What could not be written is no difference."""
+    toy.comment()
     before = sums(toy.repo)
-    program(toy.root / "bin/df", "echo Avail; echo 17")
-    program(toy.root / "bin/cp", "echo 'cp: No space left on device' >&2; exit 1")
-    toy.expect(2, "", "scripts/refresh", PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    toy.program("df", "echo Avail; echo 17")
+    toy.program("cp", "echo 'cp: No space left on device' >&2; exit 1")
+    toy.expect(2, "", "scripts/refresh")
     assert before == sums(toy.repo)
     assert not list(toy.repo.glob(".refresh.*"))
 
 
 def test_end_while_files_are_put_in_place(toy):
-    """B2, B5: it can be run again, unless somebody else wrote meanwhile."""
+    """It can be run again, unless somebody else wrote meanwhile."""
     mine = toy.repo / "README.md.new"
     mine.write_text("mine")
-    toy.expect(0, "", "scripts/tree")
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    toy.commit(toy.tree, "rust: Add a comment")
-    program(toy.root / "bin/mv", """for to; do :; done; case $to in */repo/series) exit 1 ;; esac; exec /bin/mv "$@" """)
-    toy.expect(2, ["wrote   patches/0004", "run this again"], "scripts/refresh", PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    toy.comment()
+    toy.program("mv", f"""for to; do :; done; case $to in */repo/series) rm {toy.root}/bin/mv; exit 1 ;; esac; exec /bin/mv "$@" """)
+    toy.expect(2, ["wrote   patches/0004", "run this again"], "scripts/refresh")
     cover = toy.patches / "toy.cover"
     edit(cover, "A cover", "Another cover")
     toy.expect(1, "have changed since", "scripts/refresh")
@@ -131,16 +113,12 @@ def test_end_while_files_are_put_in_place(toy):
 
 @pytest.mark.parametrize("what", ["mail", "refresh", "gone"])
 def test_no_room_for_temporary_files(toy, what):
-    """D7: which is no finding."""
-    toy.expect(0, "", "scripts/tree")
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    toy.commit(toy.tree, "rust: Add a comment")
+    """Which is no finding."""
+    toy.comment()
     before = sums(toy.repo)
-    command = "scripts/refresh"
     if what == "gone":
         toy.expect(0, "0 failed", "scripts/check")
         (toy.cache / "work/Makefile").unlink()
-        command = "scripts/check"
-    program(toy.root / "bin/mktemp", f"""case "$*" in */{what}.*|*/.{what}.*) exit 1 ;; esac; exec /bin/mktemp "$@" """)
-    toy.expect(2, "cannot write", command, PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    toy.program("mktemp", f"""case "$*" in */{what}.*|*/.{what}.*) exit 1 ;; esac; exec /bin/mktemp "$@" """)
+    toy.expect(2, "cannot write", "scripts/check" if what == "gone" else "scripts/refresh")
     assert before == sums(toy.repo)

@@ -15,7 +15,10 @@ def prepared(toy):
     program(toy.repo / "scripts/setup", "exit 0")
 
 
-def rows(toy, *lines):
+def rows(toy, *lines, **programs):
+    """What ci/rows says, and programs in ci/."""
+    for name, text in programs.items():
+        program(toy.repo / "ci" / name, text)
     (toy.repo / "ci/rows").write_text("".join(f"{line}\n" for line in lines))
 
 
@@ -37,7 +40,9 @@ def test_build_ahead_of_its_row(toy):
     assert boots.read_text() == "--defconfig\n"
 
 
-def test_list(toy):
+def test_arguments(toy):
+    toy.expect(2, "no row 'nonsense'", "scripts/test nonsense")
+    toy.expect(2, "rows, or --all", "scripts/test --all rt")
     toy.expect(0, ["rt            all      scripts/kunit --flavour rt tip", "mutations     named    ci/mutations/run"], "scripts/test --list")
 
 
@@ -50,17 +55,14 @@ def test_list(toy):
     ("echo 1 passed, 0 failed; kill -9 $$", "1 passed, 1 failed"),
 ])
 def test_rows_are_counted(toy, ends, counts):
-    program(toy.repo / "ci/x", ends)
-    rows(toy, "x default ci/x")
+    rows(toy, "x default ci/x", x=ends)
     toy.expect(0 if counts.endswith(" 0 failed") else 1, f"\n{counts}\n", "scripts/test x")
 
 
 def test_environment_that_is_not_fit(toy):
     """... is no finding, and what is missing is said where people look."""
-    program(toy.repo / "ci/x", "echo no compiler: run scripts/setup >&2; exit 3")
-    program(toy.repo / "ci/y", "exit 2")
-    program(toy.repo / "ci/z", "echo 0 passed, 1 failed; exit 1")
-    rows(toy, "x default ci/x", "y beside ci/y", "z default ci/z")
+    rows(toy, "x default ci/x", "y beside ci/y", "z default ci/z",
+         x="echo no compiler: run scripts/setup >&2; exit 3", y="exit 2", z="echo 0 passed, 1 failed; exit 1")
     for status, names in ((3, "x"), (2, "y"), (2, "x y"), (1, "x z")):
         toy.expect(status, f"\n0 passed, {len(names.split())} failed\n", f"scripts/test {names}")
     said = toy.expect(3, "x: a tool is missing, counted nothing\n  no compiler: run scripts/setup\n", "scripts/test x")
@@ -71,8 +73,7 @@ def test_environment_that_is_not_fit(toy):
 
 
 def test_skips_are_shown(toy):
-    program(toy.repo / "ci/x", "echo 3 passed, 0 failed, 2 skipped; echo note >&2")
-    rows(toy, "x beside ci/x")
+    rows(toy, "x beside ci/x", x="echo 3 passed, 0 failed, 2 skipped; echo note >&2")
     toy.expect(0, "x                    3       0        2     0:00", "scripts/test x")
     assert json.loads((toy.cache / "log/test/summary.json").read_text())["parts"][0]["skipped"] == 2
 
@@ -84,10 +85,9 @@ def test_row_that_is_none(toy, line):
 
 
 def test_reports(toy):
-    """B10, and where they are: whatever a row prints."""
-    program(toy.repo / "ci/x", r"""printf 'FAIL \033[1m \000\001 <a> & "b" ]]> \377\n0 passed, 1 failed\n'; exit 1""")
-    program(toy.repo / "ci/y", 'echo 1 >"$1"; echo 1 passed, 0 failed')
-    rows(toy, "x default ci/x", "y default ci/y @.json")
+    """Where they are, and whatever a row prints."""
+    rows(toy, "x default ci/x", "y default ci/y @.json", y='echo 1 >"$1"; echo 1 passed, 0 failed',
+         x=r"""printf 'FAIL \033[1m \000\001 <a> & "b" ]]> \377\n0 passed, 1 failed\n'; exit 1""")
     toy.expect(1, "1 passed, 1 failed", "scripts/test")
     out = toy.cache / "log/test"
     assert [part["failed"] for part in json.loads((out / "summary.json").read_text())["parts"]] == [1, 0]
@@ -96,7 +96,6 @@ def test_reports(toy):
 
 
 def test_cache_with_odd_characters(toy):
-    """B17."""
     cache = toy.root / "a&b|c\\d"
     toy.cache.rename(cache)
     toy.expect(0, "0 failed", "scripts/test check", SERIES_CACHE=cache)
@@ -104,7 +103,7 @@ def test_cache_with_odd_characters(toy):
 
 
 def test_two_states_have_two_folders(toy):
-    """B27: the results of another state stay."""
+    """The results of another state stay."""
     toy.expect(0, "0 failed", "scripts/test check")
     first = (toy.cache / "log/test").resolve()
     (toy.repo / "README.md").write_text("Other\n\n<!-- patches -->\n<!-- /patches -->\n")
@@ -113,14 +112,12 @@ def test_two_states_have_two_folders(toy):
 
 
 def test_one_state_for_all_rows(toy):
-    """B5: what is edited while rows run is not tested by half of them."""
-    program(toy.repo / "ci/x", 'touch "$SERIES_CACHE/now"; until [ -e "$SERIES_CACHE/go" ]; do sleep 0.1; done; echo 1 passed, 0 failed')
-    rows(toy, "x default ci/x", "check default scripts/check")
-    run = toy.start("scripts/test")
-    until((toy.cache / "now").exists)
+    """What is edited while rows run is not tested by half of them."""
+    rows(toy, "x default ci/x", "check default scripts/check",
+         x='touch "$SERIES_CACHE/now"; until [ -e "$SERIES_CACHE/go" ]; do sleep 0.1; done; echo 1 passed, 0 failed')
+    run = toy.begin("scripts/test")
     toy.sh(toy.repo, "rm patches/0002-*; echo nonsense >scripts/check; echo >ci/rows")
-    (toy.cache / "go").touch()
-    assert run.wait(60) == 0, toy.said()
+    toy.go_on(run)
 
 
 def test_killed_and_started_again(toy):

@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from conftest import HOSTILE, REAL, edit, message, program, sums, until
+from conftest import ANSWER, HOSTILE, REAL, append, edit, message, program, sums
 
 PATCH = "patches/0003-rust-Add-a-suite.patch"
 
@@ -44,7 +44,7 @@ def test_mails(toy):
 
 
 def test_files_of_the_user_stay(toy):
-    """B2: a saved mail, what else is in the folder, and what was sent before."""
+    """A saved mail, what else is in the folder, and what was sent before."""
     out = toy.root / "out"
     out.mkdir()
     for names in (("saved.eml", "0000-old.eml", "toy.mbox"), ("notes.txt",)):
@@ -132,7 +132,7 @@ def test_sign_off(toy):
 
 
 def test_commits_that_are_not_in_patches(toy):
-    edit(toy.kernel / "rust/kernel/answer.rs", "42", "43")
+    edit(toy.kernel / ANSWER, "42", "43")
     toy.git(toy.kernel, "commit", "-q", "-a", "--fixup", ":/Mend the answer")
     toy.expect(0, "", "git rebase -q -i --autosquash v7.3", cwd=toy.kernel, GIT_SEQUENCE_EDITOR=":")
     toy.expect(1, ["patches/0001-rust-Mend-the-answer.patch", f"scripts/refresh --tree {toy.kernel} --base v7.3"], "scripts/send toy")
@@ -172,10 +172,9 @@ def test_no_cover_long_topic_failing_check(toy):
     toy.expect(1, ["FAIL  patches, series, covers, README and MAINTAINERS.snippet are canonical", "scripts/check fails"], "scripts/send toy")
     (toy.patches / "toy.cover").rename(toy.patches / "toy.away")
     toy.expect(1, "there is no patches/toy.cover", "scripts/send toy")
-    with open(toy.repo / "series", "a", encoding="utf-8") as series:
-        for number in range(4, 17):
-            shutil.copy(toy.repo / PATCH, toy.patches / f"{number:04}-more.patch")
-            series.write(f"{number:04}-more.patch\n")
+    for number in range(4, 17):
+        shutil.copy(toy.repo / PATCH, toy.patches / f"{number:04}-more.patch")
+        append(toy.repo / "series", f"{number:04}-more.patch\n")
     toy.expect(1, "topic toy has 16 patches", "scripts/send toy")
 
 
@@ -191,30 +190,26 @@ def test_usage(toy):
 
 
 def test_script_that_is_edited_while_it_runs(toy):
-    """B27: a shell reads what it has not read yet."""
+    """A shell reads what it has not read yet."""
     toy.git(toy.kernel, "checkout", "-q", "main")
     toy.base("""echo 'until (-e "$ENV{SERIES_CACHE}/go") { open F, ">$ENV{SERIES_CACHE}/now"; sleep 1; }' >scripts/checkpatch.pl""")
     toy.signed()
-    run = toy.start("scripts/send toy")
-    until(lambda: (toy.cache / "now").exists() or run.poll() is not None)
+    run = toy.begin("scripts/send toy")
     with open(toy.repo / "scripts/send", "r+", encoding="utf-8") as script:
         script.write("exit 7\n" * 5000)
-    (toy.cache / "go").touch()
-    assert run.wait(60) == 0, toy.said()
+    toy.go_on(run)
 
 
 DIFFERS = "Date:|Message-I[dD]:|In-Reply-To:|References:|X-Developer|X-Mailer:|X-B4-Tracking:"
 
 
 def test_hostile_configuration(toy):
-    """Bug 25."""
     def sent(out):
         toy.expect(0, "4 mails", f"scripts/send toy -o {out}")
         mails_ = [mail.read_text().partition("\n\n") for mail in sorted(out.rglob("*.eml"))]
         return [[*re.sub(r"\n[ \t]+", " ", head).splitlines(), *body.splitlines()] for head, _, body in mails_]
     plain = sent(toy.root / "plain")
-    with open(toy.root / "home/.gitconfig", "a", encoding="utf-8") as config:
-        config.write(HOSTILE)
+    append(toy.root / "home/.gitconfig", HOSTILE)
     shutil.rmtree(toy.cache / "work", ignore_errors=True)
     for was, now in zip(plain, sent(toy.root / "hostile")):
         # But for what tells one run from the other.

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/setup, with an apt that writes down what it is asked, and the tools that others ask for."""
 import os
+import pty
 import signal
 import time
 
 import pytest
-from conftest import edit, program, sums, until
+from conftest import edit, sums, until
 
 
 @pytest.fixture
 def apt(toy):
     """Packages that are not there, and an archive that does not have them."""
-    bin_ = toy.root / "bin"
     log = toy.root / "asked"
     log.touch()
     for name in ("apt-get", "apt", "sudo", "curl", "wget", "pip"):
-        program(bin_ / name, f'echo "{name} $*" >>{log}; [ "$*" != -v ] || exit 0; echo E: no such version >&2; exit 100')
-    program(bin_ / "dpkg-query", "exit 1")
-    toy.env["PATH"] = f"{bin_}:{toy.env['PATH']}"
+        toy.program(name, f'echo "{name} $*" >>{log}; [ "$*" != -v ] || exit 0; echo E: no such version >&2; exit 100')
+    toy.program("dpkg-query", "exit 1")
+    toy.program("id", "echo 1000")
     return log
 
 
@@ -37,37 +37,44 @@ def test_missing_tools_are_named(toy):
 
 
 def test_apt_waits_for_its_lock(toy, apt):
-    """B25."""
+    """And sudo asks before anything is written over its prompt."""
     toy.expect(2, "apt", "scripts/setup")
-    asked = [line for line in apt.read_text().splitlines() if line.startswith("apt-get")]
+    asked = apt.read_text().splitlines()
+    assert asked.pop(0) == "sudo -v"
     assert asked and all("DPkg::Lock::Timeout=" in line for line in asked if " install " in line or " update" in line), asked
 
 
-def test_prompt_of_sudo(toy, apt):
-    """B24: it is asked for before anything is written over it."""
-    program(toy.root / "bin/id", "echo 1000")
-    toy.expect(2, "", "scripts/setup")
-    assert apt.read_text().splitlines()[0] == "sudo -v"
-
-
-def test_end_of_sudo(toy, apt):
-    """D1: at once, and with no step after it."""
-    program(toy.root / "bin/id", "echo 1000")
-    program(toy.root / "bin/sudo", f'echo "sudo $*" >>{apt}; [ "$*" = -v ] || {{ touch "$SERIES_CACHE/now"; exec sleep 600; }}')
-    run = toy.start("scripts/setup")
-    until((toy.cache / "now").exists)
+@pytest.mark.parametrize("waits", ["-v", "DEBIAN_FRONTEND=*"])
+def test_end_of_sudo(toy, apt, waits):
+    """At once, while it asks or works, and with no step after it."""
+    toy.program("sudo", f'echo "sudo $*" >>{apt}; case $* in {waits}) touch "$SERIES_CACHE/now"; exec sleep 600 ;; esac')
+    run = toy.begin("scripts/setup")
     began = time.monotonic()
     os.kill(run.pid, signal.SIGTERM)
     assert run.wait(15) == 143, toy.said()
     until(lambda: not toy.running(), 15)
     assert time.monotonic() - began < 3
-    assert [line.split()[0] for line in apt.read_text().splitlines()] == ["sudo", "sudo"]
+    assert {line.split()[0] for line in apt.read_text().splitlines()} == {"sudo"}
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_password_of_sudo(toy, apt, answer):
+    """It is asked for on the terminal, and the answer arrives."""
+    toy.program("sudo", f"""echo "sudo $*" >>{apt}; [ "$*" = -v ] || exit 100
+        printf 'password for tester: ' >/dev/tty; read -r answer </dev/tty; [ "$answer" = yes ] """)
+    terminal, end = pty.openpty()
+    run = toy.start("setsid -cw scripts/setup", stdin=end)
+    said = b""
+    while b"password for tester: " not in said:
+        said += os.read(terminal, 1000)
+    os.write(terminal, f"{answer}\n".encode())
+    assert run.wait(30) == 2
+    assert (len(apt.read_text().splitlines()) > 1) == (answer == "yes"), toy.said()
 
 
 def test_variables_of_the_network(toy, apt):
-    """C3."""
     wanted = ["ALL_PROXY", "all_proxy", "PIP_TRUSTED_HOST", "REQUESTS_CA_BUNDLE", "SUDO_ASKPASS", "CARGO_NET_GIT_FETCH_WITH_CLI"]
-    program(toy.root / "bin/apt-get", f"env >{apt}; exit 100")
+    toy.program("sudo", f"env >{apt}; exit 100")
     toy.expect(2, "", "scripts/setup", **dict.fromkeys(wanted, "x"))
     assert not [name for name in wanted if f"{name}=x" not in apt.read_text().splitlines()]
 
@@ -81,7 +88,7 @@ def offer(toy):
 
 
 def test_kernel_of_kernel_org(toy, apt):
-    """E2: is taken if it has the sum that is beside it."""
+    """Is taken if it has the sum that is beside it."""
     offer(toy)
     summed = toy.cache / "download/linux-7.3.4.tar.xz.sha256"
     right = summed.read_text()
@@ -96,12 +103,11 @@ def test_kernel_of_kernel_org(toy, apt):
 
 @pytest.mark.parametrize("state", ["whole", "damaged"])
 def test_new_kernel_and_old_commits(toy, apt, state):
-    """B3: an author's commits stay."""
+    """An author's commits stay."""
     offer(toy)
     toy.expect(0, "", "scripts/setup --step fetch_kernel", KDIR=None)
     toy.expect(0, "4 commits", "scripts/tree", KDIR=None)
-    toy.sh(toy.tree, "echo '// more' >>rust/kernel/answer.rs")
-    toy.commit(toy.tree, "rust: Add a comment")
+    toy.comment()
     edit(toy.kernel / "MAINTAINERS", "List", "A list")
     offer(toy)
     git = toy.cache / "linux.git"
@@ -119,9 +125,9 @@ def test_new_kernel_and_old_commits(toy, apt, state):
 
 
 def test_kernel_that_debian_no_longer_has(toy, apt):
-    """B26: a message names file, hash, and where people get it."""
+    """A message names file, hash, and where people get it."""
     toy.need("venv/bin/b4", "guest-arm64", "rust-min")
-    program(toy.root / "bin/dpkg-query", "echo installed")
+    toy.program("dpkg-query", "echo installed")
     conf = (toy.repo / "ci/series.conf").read_text()
     wanted = [line.split("'")[1] for line in conf.splitlines() if line.startswith(("KERNEL_SHA256=", "KERNEL_UPSTREAM="))]
     toy.expect(2, [f"{toy.cache}/download", *wanted], "scripts/setup", KDIR=None)
@@ -129,7 +135,7 @@ def test_kernel_that_debian_no_longer_has(toy, apt):
 
 
 def test_clean(toy):
-    """B28: what is old goes, and nothing else."""
+    """What is old goes, and nothing else."""
     toy.expect(0, "2 passed, 0 failed", "scripts/kunit 1..2")
     old = [toy.cache / "results/old", toy.cache / "state/old", toy.cache / "log/test.old", toy.cache / "tree.old.1", toy.cache / "kdir-0.git"]
     for folder in old:

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/tree, and what all commands have in common."""
 import pytest
-from conftest import COMMANDS, TOP, edit, program, sums
-
-ANSWER = "rust/kernel/answer.rs"
+from conftest import ANSWER, COMMANDS, TOP, edit, sums
 
 
 def test_clean_series_passes(toy):
@@ -31,9 +29,6 @@ def test_layout():
 
 def test_wrong_arguments(toy):
     toy.expect(2, "no topic 'nonsense'", "scripts/tree --topic nonsense")
-    toy.expect(2, "no row 'nonsense'", "scripts/test nonsense")
-    toy.expect(2, "rows, or --all", "scripts/test --all rt")
-    toy.expect(0, "mutat", "scripts/test --list")
     toy.expect(2, "/nonexistent (KDIR, or --tree) is n", "scripts/tree", KDIR="/nonexistent")
     toy.expect(2, "no commit 'nonsense'", "scripts/tree --base nonsense")
     toy.expect(3, "no kernel source: run scripts/setup", "scripts/tree", KDIR=None)
@@ -108,8 +103,7 @@ def test_unfinished_tree(toy):
     toy.expect(0, "2 patches are left", "scripts/tree --upto 1")
     toy.expect(1, "is not complete", "scripts/refresh")
     # A commit of one's own in between is kept, and nothing is left out.
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    toy.commit(toy.tree, "rust: Add a comment")
+    toy.comment()
     toy.expect(1, "has work that is not in patches/", "scripts/tree")
     toy.expect(0, "5 commits", "scripts/tree --continue")
     toy.expect(0, "wrote   patches/0004-rust-Add-a-suite.patch", "scripts/refresh")
@@ -136,7 +130,7 @@ def test_clone_of_the_user_is_not_touched(toy):
 @pytest.mark.parametrize("command", ["check", "refresh --check", "tree", "kunit", "send toy --tree ../kernel", "test check", "boot", "bench",
                                      "setup --print"])
 def test_folder_of_the_user_as_cache(toy, command):
-    """B1: a folder with files and without our mark is not ours, whatever the files are called."""
+    """A folder with files and without our mark is not ours, whatever the files are called."""
     theirs = toy.root / "theirs"
     for name in ("check", "refresh", "send", "venv/bin", "log/test", "results", "o/lockdep"):
         (theirs / name).mkdir(parents=True)
@@ -165,10 +159,8 @@ def test_work_tree_of_the_user_in_our_cache(toy):
 
 
 def test_moved_cache(toy):
-    """B18: work in the tree goes with it."""
-    toy.expect(0, "", "scripts/tree")
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    toy.commit(toy.tree, "rust: Add a comment")
+    """Work in the tree goes with it."""
+    toy.comment()
     moved = toy.root / "moved"
     toy.cache.rename(moved)
     toy.expect(1, "has work that is not in patches/", "scripts/tree", SERIES_CACHE=moved)
@@ -178,7 +170,7 @@ def test_moved_cache(toy):
 
 
 def test_topics_that_need_topics(toy):
-    """B27: what is needed by what is needed comes, too."""
+    """What is needed by what is needed comes, too."""
     toy.second_topic()
     toy.expect(0, "", "scripts/tree")
     cover = (toy.patches / "toy.cover").read_text().replace("toy-0123456789ab", "three-0123456789ab")
@@ -191,10 +183,8 @@ def test_topics_that_need_topics(toy):
 
 
 def test_commits_on_the_branch_alone(toy):
-    """B4: HEAD is not where the work is."""
-    toy.expect(0, "", "scripts/tree")
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    toy.commit(toy.tree, "rust: Add a comment")
+    """HEAD is not where the work is."""
+    toy.comment()
     work = toy.git(toy.tree, "rev-parse", "HEAD")
     toy.git(toy.tree, "checkout", "-q", "--detach", "refs/worktree/made")
     toy.expect(1, "branch -m rust-series NAME", "scripts/tree")
@@ -210,10 +200,8 @@ def test_commits_on_the_branch_alone(toy):
 
 
 def test_moved_clone(toy):
-    """B6: commits of an author go on, or he is told which file to edit."""
-    toy.expect(0, "", "scripts/tree")
-    toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    toy.commit(toy.tree, "rust: Add a comment")
+    """Commits of an author go on, or he is told which file to edit."""
+    toy.comment()
     moved = toy.root / "moved"
     toy.kernel.rename(moved)
     toy.expect(2, "/objects/info/alternates", "scripts/refresh")
@@ -223,12 +211,31 @@ def test_moved_clone(toy):
     assert len(list(toy.cache.glob("kdir-*"))) == 1
 
 
+def test_another_clone_and_back(toy):
+    """The tree of each is put aside, and comes back as it was left."""
+    toy.comment()
+    toy.expect(0, "wrote   patches/0004", "scripts/refresh")
+    work = toy.git(toy.tree, "rev-parse", "HEAD")
+    toy.sh(toy.tree, "git checkout -q --detach; git commit -q --allow-empty -m elsewhere; git checkout -q rust-series")
+    log = toy.git(toy.tree, "log", "-g", "--format=%h %gs")
+    other = toy.root / "other"
+    toy.sh(toy.root, f"git clone -q kernel {other}")
+    toy.expect(0, ["it is now", "5 commits"], "scripts/tree", KDIR=other)
+    aside = next(toy.cache.glob("tree.old.*"))
+    assert toy.git(aside, "rev-parse", "rust-series") == work and toy.git(aside, "log", "-g", "--format=%h %gs") == log
+    # Work that is done there meanwhile is not thrown away.
+    (aside / "new").touch()
+    toy.expect(1, [f"and {toy.tree} again", "has work that is not in patches/"], "scripts/tree")
+    (toy.tree / "new").unlink()
+    assert toy.git(toy.tree, "log", "-g", "--format=%h %gs") == log and toy.git(next(toy.cache.glob("tree.old.*")), "status")
+    toy.expect(0, "5 commits", "scripts/tree")
+
+
 def test_two_runs_borrow_at_once(toy):
-    """B7: neither takes away what the other makes."""
-    program(toy.root / "bin/git", """case " $* " in
+    """Neither takes away what the other makes."""
+    toy.program("git", """case " $* " in
 *" init "*) if mkdir "$SERIES_CACHE/first" 2>/dev/null; then /usr/bin/git "$@"; sleep 1; exit; else sleep 1; fi ;;
 esac
 exec /usr/bin/git "$@" """)
-    toy.expect(0, "", ["sh", "-c", "scripts/lib/glue base_repo & a=$!; sleep 0.5; scripts/lib/glue base_repo && wait $a"],
-               PATH=f"{toy.root}/bin:{toy.env['PATH']}")
+    toy.sh(toy.repo, "scripts/lib/glue base_repo & a=$!; sleep 0.5; scripts/lib/glue base_repo && wait $a")
     toy.expect(0, "0 failed", "scripts/check")

@@ -47,6 +47,15 @@ def _done(*command):
     return done.stdout.strip()
 
 
+def waited(condition, timeout):
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def device_tree(path, edits, smp=2):
     """Write the machine's device tree to `path`, with edits.
 
@@ -156,12 +165,10 @@ class Guest:
     def until(self, command, text, timeout=30):
         """Run `command` until its output matches `text`; return (found, output)."""
         deadline = time.monotonic() + timeout
-        while True:
-            _, output = self.run(command, timeout)
-            if re.search(text, output):
-                return True, output
+        while not (found := bool(re.search(text, output := self.run(command, timeout)[1]))):
             if time.monotonic() > deadline:
-                return False, output
+                break
+        return found, output
 
     def _qtest(self, command):
         reply = b""
@@ -218,23 +225,15 @@ class Guest:
 
     def wait_access(self, access, mark, timeout=30):
         """Wait until the guest has made an access since `mark`."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if access in self.accesses(mark):
-                return True
-            time.sleep(0.05)
-        return False
+        return waited(lambda: access in self.accesses(mark), timeout)
 
     def wait_console(self, text, start=0, timeout=60):
         """Wait until `text` is on the console, from byte `start`."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
+        def there():
             with open(self.console, errors="replace") as console:
                 console.seek(start)
-                if re.search(text, console.read()):
-                    return True
-            time.sleep(0.05)
-        return False
+                return re.search(text, console.read())
+        return waited(there, timeout)
 
     def outputs(self):
         """Levels that the chip has put on its output lines, from the trace."""

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Configure and build what is in the work tree of the gates.
-
-Usage: scripts/lib/build.py rustavailable
-"""
+"""Configure and build what is in the work tree of the gates. By itself: make rustavailable."""
 from __future__ import annotations
 
 import functools
@@ -120,24 +117,15 @@ def variables(of: Flavour = DEFAULT) -> dict[str, str]:
     return found
 
 
-def rustc(of: Flavour = DEFAULT) -> str:
-    return variables(of).get("RUSTC", "rustc")
-
-
 def rust_tools(of: Flavour = DEFAULT) -> dict[str, str]:
-    """What comes with rustc, and has a version of its own."""
+    """Each has a version of its own."""
     found = variables(of)
-    return {"clippy-driver": found.get("CLIPPY_DRIVER", "clippy-driver"), "rustdoc": found.get("RUSTDOC", "rustdoc")}
-
-
-def bindgen() -> str:
-    return os.environ.get("BINDGEN") or "bindgen"
+    return {name: found.get(name.upper().replace("-", "_"), name) for name in ("rustc", "bindgen", "clippy-driver", "rustdoc")}
 
 
 def need_tools(*others: str, of: Flavour = DEFAULT) -> None:
     """All that is missing, at once."""
-    tools = ["make", "flex", "bison", "bc", "perl", "git", llvm("clang"), llvm("ld.lld"), rustc(of),
-             *rust_tools(of).values(), bindgen(), *others]
+    tools = ["make", "flex", "bison", "bc", "perl", "git", llvm("clang"), llvm("ld.lld"), *rust_tools(of).values(), *others]
     if missing := [tool for tool in tools if not shutil.which(tool)]:
         die(3, f"missing: {' '.join(missing)}: run scripts/setup, or name yours with LLVM, RUSTC, RUSTDOC, "
                "CLIPPY_DRIVER, BINDGEN and PATH")
@@ -157,8 +145,7 @@ def version(*command: str) -> str:
 def tool_versions(of: Flavour = DEFAULT) -> dict[str, str]:
     """A compiler that does not run is an error."""
     return {"clang": version(llvm("clang"), "--version"), "ld.lld": version(llvm("ld.lld"), "--version"),
-            "rustc": version(rustc(of), "-vV"), "bindgen": version(bindgen(), "--version"),
-            **{name: version(tool, "--version") for name, tool in rust_tools(of).items()}}
+            **{name: version(tool, "-vV" if name == "rustc" else "--version") for name, tool in rust_tools(of).items()}}
 
 
 def surroundings(of: Flavour = DEFAULT) -> list[str]:
@@ -328,10 +315,7 @@ def objects_of(like: str, o: Path) -> None:
     new.rename(o)
 
 
-def main(arguments) -> int:
-    if arguments != ["rustavailable"]:
-        env.say(__doc__.strip())
-        return 2
+def main(_arguments) -> int:
     log = env.LOGS / "rustavailable"
     log.unlink(missing_ok=True)
     env.glue("work_exists")

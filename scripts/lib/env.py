@@ -17,11 +17,14 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+import holders
+
 TOP = Path(os.environ["SERIES_TOP"])            # the snapshot that we run in
 CACHE = Path(os.environ["SERIES_CACHE"])
 ORIGIN = Path(os.environ.get("SERIES_ORIGIN", TOP))     # where the user called us
 STATE = os.environ.get("SERIES_STATE", "")
 PROG = os.environ["SERIES_PROG"]
+COMMAND = os.environ.get("SERIES_COMMAND", PROG)        # what people type for it
 LOGS = CACHE / "log"
 JOBS = os.environ["JOBS"]
 # (Not for the kernel's own programs in Python.)
@@ -39,7 +42,7 @@ def die(status: int, *words) -> NoReturn:
 
 def usage_error(*words) -> NoReturn:
     say(f"{PROG}:", *words)
-    say(f"Try '{os.environ.get('SERIES_COMMAND', PROG)} -h'.")
+    say(f"Try '{COMMAND} -h'.")
     sys.exit(2)
 
 
@@ -68,12 +71,17 @@ def lock(name: str = "lock") -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        done = subprocess.run([sys.executable, "-I", TOP / "scripts/lib/holders.py", path],
-                              capture_output=True, text=True, check=False)
-        say(f"{PROG}: waiting for {done.stdout.strip() or 'another run'}")
+        say(f"{PROG}: waiting for {holders.named(path)}")
         fcntl.flock(fd, fcntl.LOCK_EX)
     if name == "lock":
         os.environ["SERIES_LOCKED"] = "1"
+
+
+def snapshot() -> None:
+    """Go on in a copy of the repository: this command, from its beginning. See env.sh."""
+    if not STATE:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.execv(TOP / "scripts/lib/glue", ["glue", "snapshot", COMMAND, *sys.argv[1:]])
 
 
 def prepared() -> None:

@@ -125,6 +125,7 @@ known_environment() {
 nested || known_environment
 export SERIES_ENV="process $$"
 
+NOWHERE=/nonexistent
 PROG=${0##*/}
 SELF=$(realpath "$0")
 case $SELF in
@@ -147,13 +148,10 @@ esac
 
 # shellcheck source=/dev/null
 . "$TOP/ci/series.conf"
-[ -n "${SERIES_CACHE:-}${XDG_CACHE_HOME:-}${HOME:-}" ] ||
-	die 2 "none of HOME, XDG_CACHE_HOME and SERIES_CACHE is set: set SERIES_CACHE to a folder for trees and builds"
+# (Whether it can be the cache, usable_cache says, where it is used.)
+export HOME="${HOME:-$NOWHERE}"
 CACHE=$(realpath -m "${SERIES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/$CACHE_NAME}")
-case $CACHE in
-*[[:space:]:]*) die 2 "the kernel cannot be built in '$CACHE', which has a blank or a colon in it: set SERIES_CACHE to another folder" ;;
-esac
-export HOME="${HOME:-/nonexistent}" SERIES_CACHE="$CACHE" SERIES_TOP="$TOP"
+export SERIES_CACHE="$CACHE" SERIES_TOP="$TOP"
 # The folder that the user called us in, where this one is a copy of it.
 ORIGIN=${SERIES_ORIGIN:-$TOP}
 
@@ -195,7 +193,8 @@ end() {
 	for pid in $TICKER $JOB; do
 		kill -TERM "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || :
 	done
-	if [ -n "$JOB" ]; then
+	# (sudo takes no signal of ours, and is not waited for.)
+	if [ -n "$JOB" ] && kill -0 "$JOB" 2>/dev/null; then
 		# (It has a second to clean up.)
 		(sleep 1; kill -KILL "-$JOB" || kill -KILL "$JOB") >/dev/null 2>&1 9>&- &
 		wait "$JOB" 2>/dev/null || :
@@ -258,20 +257,26 @@ run() {
 
 # --- cache -------------------------------------------------------------------
 
-# own_cache: the folder is ours by a mark in it. What is not ours is not touched.
+# usable_cache: there is none yet, or it is ours by a mark in it. What is not ours is not
+# touched.
 MARK=.series-cache
-own_cache() {
-	if [ ! -f "$CACHE/$MARK" ]; then
-		hint=
-		if [ -f "$CACHE/linux.git/series-version" ] || [ -f "$CACHE/lock.owner" ]; then
-			hint=" (or, as an older version of the scripts seems to have made it: touch $CACHE/$MARK)"
-		fi
-		[ -z "$(ls -A "$CACHE" 2>/dev/null)" ] ||
-			die 2 "$CACHE has files in it, and no mark that it is ours: set SERIES_CACHE to a new folder$hint"
-		mkdir -p "$CACHE" && echo "Made by the scripts of $ORIGIN; can be removed as a whole." >"$CACHE/$MARK" ||
-			die 2 "cannot write $CACHE: set SERIES_CACHE to a folder of yours"
+usable_cache() {
+	case $CACHE in
+	"$NOWHERE"/*) die 2 "none of HOME, XDG_CACHE_HOME and SERIES_CACHE is set: set SERIES_CACHE to a folder for trees and builds" ;;
+	*[[:space:]:]*) die 2 "the kernel cannot be built in '$CACHE', which has a blank or a colon in it: set SERIES_CACHE to another folder" ;;
+	esac
+	hint=
+	if [ -f "$CACHE/linux.git/series-version" ] || [ -f "$CACHE/lock.owner" ]; then
+		hint=" (or, as an older version of the scripts seems to have made it: touch $CACHE/$MARK)"
 	fi
-	mkdir -p "$TMPDIR" "$LOGS" || die 2 "cannot write $CACHE: make room, or set SERIES_CACHE to a folder of yours"
+	[ -f "$CACHE/$MARK" ] || [ -z "$(ls -A "$CACHE" 2>/dev/null)" ] ||
+		die 2 "$CACHE has files in it, and no mark that it is ours: set SERIES_CACHE to a new folder$hint"
+}
+own_cache() {
+	usable_cache
+	mkdir -p "$CACHE" &&
+		{ [ -f "$CACHE/$MARK" ] || echo "Made by the scripts of $ORIGIN; can be removed as a whole." >"$CACHE/$MARK"; } &&
+		mkdir -p "$TMPDIR" "$LOGS" || die 2 "cannot write $CACHE: make room, or set SERIES_CACHE to a folder of yours"
 }
 
 # lock: one user of the cache at a time; a second one waits. The lock goes with its
@@ -298,12 +303,14 @@ need_space() {
 
 # --- Python ------------------------------------------------------------------
 
-# snapshot: go on in a copy of what this run depends on, so that nobody's editing,
-# nor a `git switch`, changes what a long run tests. Its name is the sum of what is in
-# it, which is copied first, as it may change meanwhile; links become what they point at.
+# snapshot COMMAND ARGUMENT...: go on in a copy of what this run depends on, so that
+# nobody's editing, nor a `git switch`, changes what a long run tests. Its name is the sum
+# of what is in it, which is copied first, as it may change meanwhile; links become what
+# they point at.
 contents() { tar -C "$1" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -c . | sha256sum | cut -c1-16; }
 snapshot() {
-	[ -z "${SERIES_STATE:-}" ] || return 0
+	command=$1
+	shift
 	own_cache
 	need_space 20
 	new=$(mktemp -d "$TMPDIR/state.XXXXXX") || die 2 "cannot write $TMPDIR"
@@ -322,24 +329,16 @@ snapshot() {
 	rm -rf "$new" "$new.damaged"
 	touch "$at"
 	export SERIES_ORIGIN="$TOP" SERIES_STATE="$state"
-	exec sh "$at/${SELF#"$TOP/"}" "$@"
+	exec sh "$at/$command" "$@"
 }
 
-# program FILE ARGUMENT...: a program of ours in Python.
-EXEC=
-program() {
-	file=$1
+# python FILE ARGUMENT...: a program of ours. Those of commands go on in a copy once they
+# know what they are asked, see env.py.
+python() {
+	file=$TOP/$1
 	shift
 	python=$PYTHON
 	[ ! -x "$VENV/bin/python3" ] || python=$VENV/bin/python3
-	PYTHONPATH=$TOP/scripts/lib:$TOP/scripts/guest SERIES_PROG=$PROG SERIES_COMMAND=$COMMAND $EXEC "$python" -s "$TOP/$file" "$@"
-}
-
-# python FILE ARGUMENT...: the rest of a command, in a copy of the repository.
-python() {
-	file=$1
-	shift
-	snapshot "$@"
-	EXEC='exec'
-	program "$file" "$@"
+	export PYTHONPATH="$TOP/scripts/lib:$TOP/scripts/guest" SERIES_PROG="$PROG" SERIES_COMMAND="$COMMAND"
+	exec "$python" -s "$file" "$@"
 }

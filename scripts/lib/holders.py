@@ -23,11 +23,10 @@ def holders(path):
     return [holder for holder in found if holder[0] not in (os.getpid(), os.getppid())]
 
 
-def main():
-    found = holders(os.path.realpath(sys.argv[1]))
-    print("; ".join(f"process {pid} ({command:.60}), group {group}: 'kill -- -{group}' ends it"
-                    for pid, group, command in found) or "another run")
+def named(path):
+    return "; ".join(f"process {pid} ({command:.60}), group {group}: 'kill -- -{group}' ends it"
+                     for pid, group, command in holders(os.path.realpath(path))) or "another run"
 
 
 if __name__ == "__main__":
-    main()
+    print(named(sys.argv[1]))

@@ -7,6 +7,7 @@ kunit.json of kunit.py, the console, and result.json with the verdict.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import hashlib
 import json
@@ -202,10 +203,9 @@ def suites_of(report: dict) -> dict[str, dict[str, str]]:
 
 
 def load(path: Path) -> dict:
-    try:
+    with contextlib.suppress(ValueError):
         return json.loads(read(path) or "{}")
-    except ValueError:
-        return {}
+    return {}
 
 
 def passes(cases: dict[str, str]) -> int:
@@ -273,19 +273,19 @@ def judge(run: Run, before: dict, known_warnings: set[str], known) -> dict:
 HEAD = "   #  " + "".join(f"{g:<9}" for g in GATES) + " pass skip  build   run  patch"
 
 
-def statuses(result: dict) -> list[str]:
-    return [status for cases in result["suites"].values() for status in cases.values()]
-
-
 def row(result: dict) -> str:
     state = {g["gate"]: "ok" if g["ok"] else "FAIL" for g in result["gates"]}
     if state.get("splats") == "ok" and result["known_splats"]:
         state["splats"] = f"{result['known_splats']} known"
-    seen = statuses(result)
+    seen = [status for names in result["suites"].values() for status in names.values()]
     times = ("cached       " if result["cached"] else
              f"{result['build_seconds']:>4}s {result['run_seconds']:>4}s  ")
     return (f"{result['position']:>4}  " + "".join(f"{state.get(g, '-'):<9}" for g in GATES)
             + f"{seen.count('PASS'):>5}{seen.count('SKIP'):>5}  {times}{result['subject'][:60]}")
+
+
+def findings(judged: dict) -> list[str]:
+    return [f"  {gate['gate']}: {results.clean(problem)}" for gate in judged["gates"] for problem in gate["problems"]]
 
 
 def cases(result: dict) -> list[results.Case]:
@@ -307,11 +307,11 @@ class Report:
         return [r for r in self.results if not (r["reference"] and r["ok"])]
 
     def add(self, result: dict) -> None:
+        """After each patch, what is known by now is written, so that an end before the end loses little."""
         self.results.append(result)
         self.write()
 
     def write(self, last: bool = False) -> None:
-        """What is known by now, so that an end before the end loses little."""
         judged = self.judged()
         failed = sum(not r["ok"] for r in judged)
         if self.json and (last or not env.special(self.json)):
@@ -327,20 +327,12 @@ class Report:
         judged = self.judged()
         failed = [r for r in judged if not r["ok"]]
         for result in failed:
-            bad = [g for g in result["gates"] if not g["ok"]]
-            print(f"patch {result['position']}, {result['patch'] or 'the base'}:")
-            for gate in bad:
-                for problem in gate["problems"]:
-                    print(f"  {gate['gate']}: {results.clean(problem)}")
+            print(f"patch {result['position']}, {result['patch'] or 'the base'}:", *findings(result), sep="\n")
             print(f"  logs: {result['folder']}")
-            print(f"  again: {' '.join(again(self.flavour.name, result['position']))}")
+            print(f"  again: scripts/kunit --flavour {self.flavour.name} --fresh {result['position']}")
         self.write(last=True)
         print(results.total(len(judged) - len(failed), len(failed)))
         return 1 if failed else 0
-
-
-def again(flavour: str, position: int) -> list[str]:
-    return ["scripts/kunit", *([] if flavour == "lockdep" else ["--flavour", flavour]), "--fresh", str(position)]
 
 
 # --- scripts/kunit -----------------------------------------------------------
@@ -398,12 +390,8 @@ class Series:
         key = hashlib.sha256((self.context + before).encode()).hexdigest()[:16]
         return CACHE / "results" / f"{self.commits[position][0]}-{key}"
 
-    def result(self, position: int, judged: dict, folder: Path, cached: bool) -> dict:
-        commit, subject = self.commits[position]
-        patch = self.patches[position - 1] if position else ""
-        return {"position": position, "flavour": self.flavour.name, "commit": commit, "patch": patch,
-                "subject": subject, "folder": str(folder), "reference": position < self.first,
-                "cached": cached, **judged}
+    def patch(self, position: int) -> str:
+        return self.patches[position - 1] if position else ""
 
     def settle(self) -> None:
         """Wait for the run that is under way, and judge it."""
@@ -426,24 +414,23 @@ class Series:
             shutil.copytree(run.folder, new)
             new.replace(store)
         else:
-            env.say(f"patch {run.position}, {self.patches[run.position - 1]}:" if run.position else "the base:")
-            for gate in judged["gates"]:
-                for problem in gate["problems"]:
-                    env.say(f"  {gate['gate']}: {results.clean(problem)}")
+            env.say("\n".join([f"patch {run.position}, {self.patch(run.position) or 'the base'}:", *findings(judged)]))
         self.add(run.position, judged, run.folder, False)
 
-    def add(self, position, judged, folder, cached) -> None:
+    def add(self, position: int, judged: dict, folder: Path, cached: bool) -> None:
         # (A run without any test has nothing to compare with.)
-        if judged["suites"]:
-            self.previous = judged["suites"]
-        self.report.add(self.result(position, judged, folder, cached))
+        self.previous = judged["suites"] or self.previous
+        commit, subject = self.commits[position]
+        self.report.add({"position": position, "flavour": self.flavour.name, "commit": commit,
+                         "patch": self.patch(position), "subject": subject, "folder": str(folder),
+                         "reference": position < self.first, "cached": cached, **judged})
 
     def from_cache(self, position: int) -> bool:
         """A patch that passed before in all the same circumstances. The last one is always run."""
         if position == self.last or self.fresh or (position == self.reference and not self.warnings.exists()):
             return False
         # (What it is compared with comes first.)
-        if self.pending and not any(self.results_of(position)):
+        if self.pending and not any((CACHE / "results").glob(f"{self.commits[position][0]}-*")):
             return False
         self.settle()
         store = self.stored(position)
@@ -455,9 +442,6 @@ class Series:
         os.utime(store)
         self.add(position, judged, folder, True)
         return True
-
-    def results_of(self, position: int):
-        return (CACHE / "results").glob(f"{self.commits[position][0]}-*")
 
     def all(self) -> int:
         (CACHE / "results").mkdir(exist_ok=True)
@@ -488,6 +472,7 @@ def main(arguments) -> int:
         die(2, f"no flavour '{options.flavour}'; there are {' '.join(build.flavours())}")
     flavour = build.flavour(options.flavour)
     first, last = positions(options.range, len(build.patches()))
+    env.snapshot()
     for path in filter(None, (options.json, options.junit)):
         try:
             env.write(path, "")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Write results: tables, JSON, JUnit. Nothing else does.
 
-Usage: scripts/lib/results.py check FOLDER [JSON]
+Usage: scripts/lib/results.py FOLDER JSON
 
 FOLDER has a file for each gate of scripts/check, in order: its name, "ok" or
 "FAIL", then what is wrong, a line each.
@@ -108,23 +108,13 @@ class Checks:
         return 1 if self.failed or not self.passed else 0
 
 
-def check(folder: Path, path: str) -> int:
+def check(folder: Path, path: str) -> None:
     gates = []
     for file in sorted(folder.iterdir()):
         name, state, *problems = file.read_text(errors="replace").split("\n")
         gates.append({"gate": name, "ok": state == "ok", "problems": [p for p in problems if p]})
-    if path:
-        write_json(path, {"passed": sum(g["ok"] for g in gates), "failed": sum(not g["ok"] for g in gates),
-                          "gates": gates})
-    return 0
-
-
-def main(arguments) -> int:
-    if arguments[:1] == ["check"] and len(arguments) in (2, 3):
-        return check(Path(arguments[1]), arguments[2] if len(arguments) == 3 else "")
-    env.say(__doc__.strip())
-    return 2
+    write_json(path, {"passed": sum(g["ok"] for g in gates), "failed": sum(not g["ok"] for g in gates), "gates": gates})
 
 
 if __name__ == "__main__":
-    env.main(main)
+    env.main(lambda arguments: check(Path(arguments[0]), arguments[1]) or 0)

@@ -184,8 +184,8 @@ class Tests:
 
     def all(self, ahead: list[Row]) -> int:
         beside = [row for row in self.chosen if row.when == "beside"]
+        # The longest build gets what the rows before it leave of the CPUs.
         for row in ahead:
-            # The longest build gets what the rows before it leave of the CPUs.
             if row.name in [r.name for r in self.chosen[1:]]:
                 with open(self.out / f"{row.name}.ahead", "wb") as file:
                     env.start(["nice", "-n", "19", *row.words(self.out)], stdout=file, stderr=subprocess.STDOUT,
@@ -200,28 +200,23 @@ class Tests:
 
 
 def main(arguments) -> int:
-    known = rows()
-    names = {row.name for row in known if row.when != "ahead"}
-    chosen, everything = [], False
+    found = rows()
+    ahead = [row for row in found if row.when == "ahead"]
+    known = [row for row in found if row.when != "ahead"]
+    chosen = [argument for argument in arguments if not argument.startswith("-")]
     for argument in arguments:
-        if argument == "--list":
-            for row in known:
-                if row.when != "ahead":
-                    print(f"{row.name:14}{row.when:9}{row.shown()}")
-            return 0
-        if argument == "--all":
-            everything = True
-        elif argument.startswith("-"):
+        if argument.startswith("-") and argument not in ("--all", "--list"):
             env.usage_error(f"unknown argument '{argument}'")
-        elif argument not in names:
+        if argument in chosen and argument not in [row.name for row in known]:
             env.usage_error(f"no row '{argument}'; --list shows them")
-        else:
-            chosen.append(argument)
-    if everything and chosen:
+    if "--list" in arguments:
+        print(*(f"{row.name:14}{row.when:9}{row.shown()}" for row in known), sep="\n")
+        return 0
+    if "--all" in arguments and chosen:
         env.usage_error("rows, or --all")
-    whens = {"default", "beside"} | ({"all"} if everything else set())
-    picked = [row for row in known if row.when != "ahead" and
-              (row.name in chosen if chosen else row.when in whens)]
+    whens = ("default", "beside", "all") if "--all" in arguments else ("default", "beside")
+    picked = [row for row in known if (row.name in chosen if chosen else row.when in whens)]
+    env.snapshot()
     env.prepared()
     env.lock()
     out = LOGS / f"test.{env.STATE}"
@@ -232,7 +227,7 @@ def main(arguments) -> int:
         shutil.rmtree(link)     # (of an older version)
     link.unlink(missing_ok=True)
     link.symlink_to(out.name)
-    return Tests(picked, out).all([row for row in known if row.when == "ahead"])
+    return Tests(picked, out).all(ahead)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,6 @@ series_patches() {
 		/^#/ || /^[ \t]*$/ { next }
 		want == "" || topic == want { print $1 }' "$SERIES"
 }
-series_count() { series_patches | wc -l; }
-patch_at() { series_patches | awk -v n="$1" "NR == n"; }
 
 # series_consistent: the list and the files agree.
 series_consistent() {

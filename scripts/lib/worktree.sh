@@ -35,8 +35,6 @@ base_repo() {
 			die 2 "no commit '$ref' in $REPO: set KDIR to a clone that has it"
 	fi
 }
-# (Of the defaults of git's version 3 and the user's, none.)
-new_repo() { GIT_DEFAULT_REF_FORMAT=files git init -q --bare --object-format=sha1 --template= "$1"; }
 # lender REPO: the objects that it borrows.
 lender() { cat "$1/objects/info/alternates" 2>/dev/null; }
 # borrow: sets REPO to the repository that borrows $objects, and makes it where there is none.
@@ -54,9 +52,11 @@ borrow() {
 			return 0
 		fi
 	done
-	# (Another run may do the same.)
+	# (Another run may do the same. Of the defaults of git's version 3 and the user's, none.)
 	REPO=$CACHE/kdir-$(echo "$objects" | sha256sum | cut -c1-12).git
-	new=$(mktemp -d "$TMPDIR/kdir.XXXXXX") && new_repo "$new" && mkdir -p "$new/info" "$new/objects/info" &&
+	new=$(mktemp -d "$TMPDIR/kdir.XXXXXX") &&
+		GIT_DEFAULT_REF_FORMAT=files git init -q --bare --object-format=sha1 --template= "$new" &&
+		mkdir -p "$new/info" "$new/objects/info" &&
 		git -C "$new" config core.bare false && # spdxcheck.py asks
 		echo "$objects" >"$new/objects/info/alternates" || die 2 "cannot make $REPO"
 	[ -f "$REPO/objects/info/alternates" ] || rm -rf "$REPO"
@@ -90,8 +90,17 @@ mend_tree() {
 		die 2 "$TREE needs the objects of a clone that is gone, $was: write where they are now into $gitdir/objects/info/alternates, or move $TREE away"
 }
 
+# in_progress DIR: an am or a rebase waits for the author.
+in_progress() {
+	for d in rebase-apply rebase-merge; do
+		[ ! -d "$(git -C "$1" rev-parse --path-format=absolute --git-path $d)" ] || return 0
+	done
+	return 1
+}
+
 # worktree DIR: DIR is a work tree of REPO, made where there is none. What is
-# not ours is not removed; what an author worked in is moved away.
+# not ours is not removed; what an author worked in is put aside, and comes back with its
+# repository.
 worktree() {
 	mend "$1"
 	have=$(git -C "$1" rev-parse --path-format=absolute --git-common-dir 2>/dev/null || :)
@@ -104,8 +113,9 @@ worktree() {
 		*) die 2 "$1 is not a work tree of ours: move it away, or set SERIES_CACHE" ;;
 		esac
 		if [ "$1" = "$TREE" ] && [ -e "$TREE.made" ]; then
-			mv "$1" "$1.old.$(date +%s)"
-			say "$PROG: $1 belongs to another kernel repository; it is now $(ls -d "$1".old.* | tail -n 1)"
+			aside=$(mktemp -d "$1.old.$(date +%s)-XXXX") && mv -T "$1" "$aside" || die 2 "cannot move $1 away"
+			git -C "$have" worktree repair "$aside" >/dev/null 2>&1 || :
+			say "$PROG: $1 belongs to another kernel repository; it is now $aside"
 		else
 			# (A kill in the middle would leave what nobody knows.)
 			gone=$(mktemp -d "$TMPDIR/gone.XXXXXX") || die 2 "cannot write $TMPDIR"
@@ -113,6 +123,16 @@ worktree() {
 			rm -rf "$gone"
 		fi
 	fi
+	for aside in "$1".old.*; do
+		mend "$aside"
+		gitdir=$(sed -n 's/^gitdir: //p' "$aside/.git" 2>/dev/null) || :
+		[ "${gitdir%/worktrees/*}" = "$REPO" ] && [ "$(cat "$gitdir/gitdir")" = "$aside/.git" ] &&
+			[ -f "$aside/Makefile" ] || continue
+		mv -T "$aside" "$1"
+		git -C "$REPO" worktree repair "$1" >/dev/null 2>&1
+		say "$PROG: $aside is of this kernel repository, and $1 again"
+		return
+	done
 	need_space 4000
 	git -C "$REPO" worktree prune
 	job git -C "$REPO" worktree add --quiet --force --force --detach "$1" "$BASE_COMMIT" || {
