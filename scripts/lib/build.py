@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import env
@@ -39,7 +39,6 @@ class Flavour:
     host: str = ""
     like: str = ""
     minimum: bool = False
-    fragments: tuple[str, ...] = field(default=())
 
 
 def marks(path: Path, mark: str) -> list[str]:
@@ -53,9 +52,9 @@ def flavours() -> list[str]:
     return sorted(path.stem for path in FRAGMENTS.glob("*.config") if re.search("^# Flavour:", read(path), re.M))
 
 
-def with_needed(names) -> list[str]:
-    """Fragments, each after those that it names."""
-    order: list[str] = []
+def flavour(*names: str) -> Flavour:
+    """The configuration of some fragments, each after those that it names; named after the last one."""
+    paths: list[Path] = []
     seen: set[str] = set()
 
     def add(name):
@@ -67,25 +66,18 @@ def with_needed(names) -> list[str]:
             die(2, f"no flavour '{name}': kconfig-fragments/{name}.config does not exist")
         for needed in marks(path, "WITH"):
             add(needed)
-        order.append(name)
+        paths.append(path)
 
     for name in names:
         add(name)
-    return order
-
-
-def flavour(*names: str) -> Flavour:
-    """The configuration of some fragments, named after the last one."""
-    order = with_needed(names)
-    paths = tuple(FRAGMENTS / f"{name}.config" for name in order)
 
     def last(mark, default=""):
         # The nearest one has the last word.
         return next((found[-1] for path in reversed(paths) if (found := marks(path, mark))), default)
 
     own = FRAGMENTS / f"{names[-1]}.config"
-    made = Flavour(names[-1], paths, last("ARCH", "arm64"), last("HOST"),
-                   (marks(own, "LIKE") or [""])[0], marks(own, "RUSTC") == ["minimum"], tuple(order))
+    made = Flavour(names[-1], tuple(paths), last("ARCH", "arm64"), last("HOST"),
+                   (marks(own, "LIKE") or [""])[0], marks(own, "RUSTC") == ["minimum"])
     if made.host and made.host != os.uname().machine:
         die(2, f"flavour {made.name} needs a host of {made.host}, this one is {os.uname().machine}")
     return made
@@ -193,21 +185,16 @@ def options(path: Path) -> dict[str, str]:
 
 def later_symbols(position: int) -> set[str]:
     """Symbols of Kconfig that patches after `position` add."""
-    found: set[str] = set()
-    for name in patches()[position:]:
-        found |= {f"CONFIG_{symbol}" for symbol in
-                  re.findall(r"^\+(?:menu)?config ([A-Z0-9_]+)$", read(TOP / "patches" / name), re.M)}
-    return found
+    return {f"CONFIG_{symbol}" for name in patches()[position:]
+            for symbol in re.findall(r"^\+(?:menu)?config ([A-Z0-9_]+)$", read(TOP / "patches" / name), re.M)}
 
 
 def without_effect(config: Path, position: int, files) -> list[str]:
     """Options that are not in .config, but for those of the kernel's own files. A symbol that a later
     patch adds is no fault."""
     seen, later = options(config), later_symbols(position)
-    wanted: dict[str, tuple[str, str]] = {}
-    for path in files:
-        if not path.is_relative_to(WORK):
-            wanted |= {name: (value, path.name) for name, value in options(path).items()}
+    wanted = {name: (value, path.name) for path in files if not path.is_relative_to(WORK)
+              for name, value in options(path).items()}
     if not wanted:
         return ["nothing was compared with .config: no option in any fragment"]
     return [f"{source}: {name}={value} did not take effect, .config has {seen.get(name, 'n')}"
@@ -318,7 +305,7 @@ def objects_of(like: str, o: Path) -> None:
 def main(_arguments) -> int:
     log = env.LOGS / "rustavailable"
     log.unlink(missing_ok=True)
-    env.glue("work_exists")
+    work_at("HEAD")
     if env.run("setup: make rustavailable", log, make(CACHE / "o/setup", "rustavailable")):
         env.say(read(log).rstrip())
         die(3, "the kernel does not accept this Rust toolchain")

@@ -1,14 +1,7 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Find what the kernel complained about in a console log.
-
-Usage: scripts/lib/console.py LOG
-
-Prints each splat with the KUnit test it fell into; exit 1 if there is one.
-KUnit itself calls a test that splats passed.
-"""
+"""Find what the kernel complained about in a console log, and the KUnit test it fell into.
+KUnit itself calls a test that splats passed."""
 import re
-import sys
 
 START = re.compile(
     r"------------\[ cut here \]|WARNING: |BUG: |BUG at |Kernel panic|Internal error|"
@@ -61,22 +54,3 @@ def scan(lines):
         splats.append(current)
         pending.append(current)
     return splats
-
-
-def main():
-    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__.strip())
-        return 0 if "-h" in sys.argv or "--help" in sys.argv else 2
-    try:
-        with open(sys.argv[1], errors="replace") as log:
-            splats = scan(log)
-    except OSError as error:
-        print(f"console.py: {error}", file=sys.stderr)
-        return 2
-    for splat in splats:
-        print(splat)
-    return 1 if splats else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

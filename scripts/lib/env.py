@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shlex
 import shutil
 import signal
 import stat
@@ -21,7 +20,6 @@ import holders
 
 TOP = Path(os.environ["SERIES_TOP"])            # the snapshot that we run in
 CACHE = Path(os.environ["SERIES_CACHE"])
-ORIGIN = Path(os.environ.get("SERIES_ORIGIN", TOP))     # where the user called us
 STATE = os.environ.get("SERIES_STATE", "")
 PROG = os.environ["SERIES_PROG"]
 COMMAND = os.environ.get("SERIES_COMMAND", PROG)        # what people type for it
@@ -48,14 +46,6 @@ def usage_error(*words) -> NoReturn:
 
 def elapsed(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
-
-
-def conf(name: str) -> str:
-    """A value of ci/series.conf."""
-    for line in (TOP / "ci/series.conf").read_text().splitlines():
-        if line.startswith(f"{name}="):
-            return shlex.split(line)[0].partition("=")[2]
-    return ""
 
 
 def need_space(megabytes: int) -> None:
@@ -91,13 +81,12 @@ def prepared() -> None:
         return
     process = subprocess.Popen([setup])
     try:
-        status = process.wait()
-    except BaseException:
-        process.terminate()
         process.wait()
-        raise
-    if status:
-        sys.exit(status)
+    finally:
+        process.terminate()     # (nothing where it has ended)
+        process.wait()
+    if process.returncode:
+        sys.exit(process.returncode)
 
 
 # --- processes ---------------------------------------------------------------

@@ -2,9 +2,6 @@
 """Write results: tables, JSON, JUnit. Nothing else does.
 
 Usage: scripts/lib/results.py FOLDER JSON
-
-FOLDER has a file for each gate of scripts/check, in order: its name, "ok" or
-"FAIL", then what is wrong, a line each.
 """
 from __future__ import annotations
 
@@ -83,25 +80,19 @@ def total(passed: int, failed: int) -> str:
     return f"{passed} passed, {failed} failed"
 
 
-def verdict(ok: bool, name: str, problems=()) -> None:
-    """A line of a list of checks, and what is wrong below it."""
-    print(f"{'ok   ' if ok else 'FAIL '} {clean(name)}")
-    for problem in problems:
-        print(f"      {clean(problem)}")
-    sys.stdout.flush()
-
-
 class Checks:
-    """Checks with a line each, and the last line that counts them."""
+    """Checks with a line each, what is wrong below it, and the last line that counts them."""
 
     def __init__(self) -> None:
         self.passed = self.failed = 0
 
-    def check(self, name: str, problems=(), notes=()) -> bool:
+    def check(self, name: str, problems=(), notes=()) -> None:
         self.passed += not problems
         self.failed += bool(problems)
-        verdict(not problems, name, problems or notes)
-        return not problems
+        print(f"{'FAIL ' if problems else 'ok   '} {clean(name)}")
+        for line in problems or notes:
+            print(f"      {clean(line)}")
+        sys.stdout.flush()
 
     def done(self) -> int:
         print(total(self.passed, self.failed))
@@ -109,6 +100,7 @@ class Checks:
 
 
 def check(folder: Path, path: str) -> None:
+    """A file for each gate of scripts/check, in order: its name, "ok" or "FAIL", then what is wrong."""
     gates = []
     for file in sorted(folder.iterdir()):
         name, state, *problems = file.read_text(errors="replace").split("\n")

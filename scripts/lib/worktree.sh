@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# Commits of the kernel: base, work trees, the series as commits and back. Sourced after
-# series.sh, not run.
+# Commits of the kernel: base, work trees, the series as commits and back. Sourced, not run.
+# shellcheck source=scripts/lib/series.sh
+. "$TOP/scripts/lib/series.sh"
 WORK=${SERIES_WORK:-$CACHE/work}	# work tree of the gates; theirs alone
 TREE=$CACHE/tree	# work tree of the author
 
@@ -92,10 +93,8 @@ mend_tree() {
 
 # in_progress DIR: an am or a rebase waits for the author.
 in_progress() {
-	for d in rebase-apply rebase-merge; do
-		[ ! -d "$(git -C "$1" rev-parse --path-format=absolute --git-path $d)" ] || return 0
-	done
-	return 1
+	gitdir=$(git -C "$1" rev-parse --path-format=absolute --git-dir)
+	[ -d "$gitdir/rebase-apply" ] || [ -d "$gitdir/rebase-merge" ]
 }
 
 # worktree DIR: DIR is a work tree of REPO, made where there is none. What is
@@ -150,8 +149,7 @@ chain() {
 	worktree "$WORK"
 	CHAIN=$WORK.chain
 	key=$BASE_COMMIT
-	: >"$CHAIN.new"
-	echo "$BASE_COMMIT" >>"$CHAIN.new"
+	echo "$BASE_COMMIT" >"$CHAIN.new"
 	at=$BASE_COMMIT made=0
 	for f in $(series_patches); do
 		key=$( { echo "$key"; cat "$PATCHES/$f"; } | sha256sum | cut -c1-40)
@@ -238,10 +236,4 @@ export_patches() {
 	for f in "$3"/*.patch; do
 		[ ! -e "$f" ] || sed -i '1,/^---$/{/^Signed-off-by: /d}' "$f"
 	done
-}
-
-# work_exists: WORK is there, at whatever commit.
-work_exists() {
-	base_repo
-	worktree "$WORK"
 }
