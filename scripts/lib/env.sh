@@ -27,6 +27,21 @@ usage_error() { say "$PROG: $*"; say "Try '$COMMAND -h'."; exit 2; }
 # value OPTION [VALUE]
 value() { [ -n "${2:-}" ] || usage_error "$1 needs a value"; }
 
+# options "--FLAG --NAME= ..." ARGUMENT...: makes $FLAG 1, and $NAME what follows it.
+options() {
+	takes=" $1 "
+	shift
+	while [ $# -gt 0 ]; do
+		case $1:$takes in
+		*[!a-z-]*:*) usage_error "unknown argument '$1'" ;;
+		*" $1= "*) value "$@"; eval "${1#--}=\$2"; shift ;;
+		*" $1 "*) eval "${1#--}=1" ;;
+		*) usage_error "unknown argument '$1'" ;;
+		esac
+		shift
+	done
+}
+
 # need TOOL [PACKAGE]: a path, or a name in PATH.
 need() {
 	command -v "$1" >/dev/null 2>&1 ||
@@ -44,10 +59,9 @@ git_config() {
 # nested: one of our own commands has started this one; a variable that somebody left in
 # his shell does not say so.
 nested() {
-	[ -n "${SERIES_ENV:-}" ] || return 1
 	at=$$
 	while [ "${at:-0}" != 0 ]; do
-		[ "$SERIES_ENV" != "process $at" ] || return 0
+		[ "${SERIES_ENV:-}" != "process $at" ] || return 0
 		at=$(sed -n 's/^PPid:[[:blank:]]*//p' "/proc/$at/status" 2>/dev/null)
 	done
 	return 1
@@ -76,49 +90,25 @@ known_environment() {
 		esac
 	done
 	# For scripts/send, which mails as its user.
-	for name in GLOBAL SYSTEM; do
-		eval "[ -z \"\${GIT_CONFIG_$name:-}\" ] || export SERIES_USER_GIT_CONFIG_$name=\"\$GIT_CONFIG_$name\""
-	done
+	export SERIES_GIT_GLOBAL="${GIT_CONFIG_GLOBAL:-}" SERIES_GIT_SYSTEM="${GIT_CONFIG_SYSTEM:-}"
 	export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_CONFIG_COUNT=0
 	# Same commits from same patches. (A hard link or a backup changes the ctime.)
-	git_config core.hooksPath /dev/null
-	git_config core.trustctime false
-	git_config core.autocrlf false
-	git_config core.quotePath true
-	git_config core.attributesFile /dev/null
-	git_config advice.detachedHead false
-	git_config gc.auto 0
-	git_config maintenance.auto false
-	git_config commit.gpgSign false
-	git_config tag.gpgSign false
-	git_config am.keepcr false
-	git_config apply.whitespace warn
-	git_config diff.context 3
-	git_config diff.interHunkContext 0
-	git_config diff.renames true
-	git_config diff.algorithm myers
-	git_config diff.submodule short
-	git_config diff.suppressBlankEmpty false
-	git_config diff.statNameWidth 0
-	git_config diff.statGraphWidth 0
-	git_config diff.orderFile /dev/null
-	git_config diff.noprefix false
-	git_config diff.mnemonicPrefix false
-	git_config log.showSignature false
-	git_config color.ui false
-	git_config i18n.commitEncoding UTF-8
-	git_config i18n.logOutputEncoding UTF-8
-	git_config safe.bareRepository all
-	IFS='
-'
-	set -f	# (one may be *)
-	for name in $trusted; do
-		git_config safe.directory "$name"
+	for name in core.hooksPath=/dev/null core.trustctime=false core.autocrlf=false core.quotePath=true \
+		core.attributesFile=/dev/null advice.detachedHead=false gc.auto=0 maintenance.auto=false \
+		commit.gpgSign=false tag.gpgSign=false am.keepcr=false apply.whitespace=warn \
+		diff.context=3 diff.interHunkContext=0 diff.renames=true diff.algorithm=myers \
+		diff.submodule=short diff.suppressBlankEmpty=false diff.statNameWidth=0 diff.statGraphWidth=0 \
+		diff.orderFile=/dev/null diff.noprefix=false diff.mnemonicPrefix=false \
+		log.showSignature=false color.ui=false i18n.commitEncoding=UTF-8 i18n.logOutputEncoding=UTF-8 \
+		safe.bareRepository=all; do
+		git_config "${name%%=*}" "${name#*=}"
 	done
-	set +f
-	unset IFS
-	export GIT_CONFIG_COUNT
+	while IFS= read -r name; do
+		[ -z "$name" ] || git_config safe.directory "$name"
+	done <<-EOT
+		$trusted
+	EOT
 	export GIT_COMMITTER_NAME=series GIT_COMMITTER_EMAIL=series@localhost
 	export GIT_AUTHOR_NAME=series GIT_AUTHOR_EMAIL=series@localhost
 }
@@ -135,16 +125,12 @@ TOP=$SELF
 until [ -f "$TOP/scripts/lib/env.sh" ]; do TOP=${TOP%/*}; done
 # What people type for this.
 COMMAND=$(sed -n '3s/^# Usage: \([^ ]*\).*/\1/p' "$SELF")
-case $SELF in
-*/scripts/boot | */scripts/bench) ;; # (hand it on)
-*)
-	for word; do
-		case $word in
-		-h | --help) usage; exit 0 ;;
-		esac
-	done
-	;;
-esac
+for word; do
+	case $SELF:$word in
+	*/scripts/boot:* | */scripts/bench:*) ;; # (hand it on)
+	*:-h | *:--help) usage; exit 0 ;;
+	esac
+done
 
 # shellcheck source=/dev/null
 . "$TOP/ci/series.conf"
@@ -165,10 +151,8 @@ VENV=$CACHE/venv
 export TMPDIR="$CACHE/tmp"
 
 # What scripts/setup has made comes first only where the caller names nothing.
-if [ -z "${LLVM:-}${RUSTC:-}${BINDGEN:-}" ] && [ -f "$CACHE/tools" ]; then
-	# shellcheck source=/dev/null
-	. "$CACHE/tools"
-fi
+# shellcheck source=/dev/null
+[ -n "${LLVM:-}${RUSTC:-}${BINDGEN:-}" ] || [ ! -f "$CACHE/tools" ] || . "$CACHE/tools"
 PYTHON=/usr/bin/python3
 [ -x "$PYTHON" ] || PYTHON=python3
 
@@ -222,8 +206,6 @@ in_group() {
 	exit
 }
 
-elapsed() { printf '%d:%02d' $((($1) / 60)) $((($1) % 60)); }
-
 # run LABEL LOG COMMAND...: all output added to LOG, a ticker on a terminal. COMMAND
 # is a program; it gets a process group of its own.
 run() {
@@ -235,8 +217,8 @@ run() {
 		(
 			trap - EXIT
 			while kill -0 $$ 2>/dev/null; do
-				printf '\r\033[K%s  %s  %.50s' "$run_label" \
-					"$(elapsed $(($(date +%s) - run_start)))" \
+				past=$(($(date +%s) - run_start))
+				printf '\r\033[K%s  %d:%02d  %.50s' "$run_label" $((past / 60)) $((past % 60)) \
 					"$(tail -n 1 "$run_log" | tr -cd '[:print:]')" >&2
 				sleep 1
 			done
