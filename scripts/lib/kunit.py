@@ -52,7 +52,6 @@ class Run:
     status: int | None = None
     run_seconds: int = 0
     expected: list[tuple[str, str]] = field(default_factory=list)
-    process: Popen | None = None
     waits: threading.Thread | None = None
 
     def build(self) -> None:
@@ -82,7 +81,7 @@ class Run:
         _, _, qemu, arguments = build.ARCHES[self.flavour.arch]
         variables = os.environ | {"PATH": f"{wrapper(qemu)}:{os.environ['PATH']}"} if qemu else None
         with open(self.folder / "kunit.log", "wb") as log:
-            self.process = env.start(
+            process = env.start(
                 [sys.executable, build.WORK / "tools/testing/kunit/kunit.py", "exec", "--arch", self.flavour.arch,
                  "--build_dir", self.folder / "kernel", "--timeout", self.timeout,
                  *([f"--qemu_args={arguments}"] if qemu else []), *(f"--kernel_args={a}" for a in KERNEL_ARGS),
@@ -90,15 +89,15 @@ class Run:
                 cwd=build.WORK, env=variables, stdout=log, stderr=STDOUT)
         # (It ends while the next one is built, and when is to be known.)
         self.status = -1
-        self.waits = threading.Thread(target=self.wait, args=(time.monotonic(),), daemon=True)
+        self.waits = threading.Thread(target=self.wait, args=(process, time.monotonic()), daemon=True)
         self.waits.start()
 
-    def wait(self, began: float) -> None:
+    def wait(self, process: Popen, began: float) -> None:
         try:
             # (kunit.py ends QEMU, and then reads what there is)
-            self.status = env.wait(self.process, self.timeout + 120)
+            self.status = env.wait(process, self.timeout + 120)
         except TimeoutExpired:
-            env.stop(self.process)
+            env.stop(process)
         self.run_seconds = round(time.monotonic() - began)
 
     def finish(self) -> None:
@@ -124,8 +123,7 @@ def wrapper(qemu: str) -> Path:
     folder = CACHE / "wrap"
     folder.mkdir(exist_ok=True)
     name = f"qemu-system-{qemu}"
-    path = shutil.which(name, path=os.pathsep.join(
-        p for p in os.environ["PATH"].split(os.pathsep) if Path(p) != folder)) or die(3, f"{name} is missing: run scripts/setup")
+    path = shutil.which(name) or die(3, f"{name} is missing: run scripts/setup")
     env.write(folder / name, f"""#!/bin/sh
 for a; do
 	shift
@@ -297,44 +295,6 @@ def cases(result: dict) -> list[results.Case]:
     return found
 
 
-class Report:
-    def __init__(self, flavour: Flavour, json_path: str, junit_path: str, state: dict) -> None:
-        self.flavour, self.json, self.junit, self.state = flavour, json_path, junit_path, state
-        self.results: list[dict] = []
-
-    def judged(self) -> list[dict]:
-        # A reference that does not work shows nothing.
-        return [r for r in self.results if not (r["reference"] and r["ok"])]
-
-    def add(self, result: dict) -> None:
-        """After each patch, what is known by now is written, so that an end before the end loses little."""
-        self.results.append(result)
-        self.write()
-
-    def write(self, last: bool = False) -> None:
-        judged = self.judged()
-        failed = sum(not r["ok"] for r in judged)
-        if self.json and (last or not env.special(self.json)):
-            results.write_json(self.json, {"flavour": self.flavour.name, "passed": len(judged) - failed,
-                                           "failed": failed, "state": self.state, "patches": self.results})
-        if self.junit and (last or not env.special(self.junit)):
-            results.write_junit(self.junit, f"kunit {self.flavour.name}", [c for r in judged for c in cases(r)])
-
-    def print(self) -> int:
-        print(HEAD)
-        for result in self.results:
-            print(row(result))
-        judged = self.judged()
-        failed = [r for r in judged if not r["ok"]]
-        for result in failed:
-            print(f"patch {result['position']}, {result['patch'] or 'the base'}:", *findings(result), sep="\n")
-            print(f"  logs: {result['folder']}")
-            print(f"  again: scripts/kunit --flavour {self.flavour.name} --fresh {result['position']}")
-        self.write(last=True)
-        print(results.total(len(judged) - len(failed), len(failed)))
-        return 1 if failed else 0
-
-
 # --- scripts/kunit -----------------------------------------------------------
 
 def positions(text: str, total: int) -> tuple[int, int]:
@@ -376,11 +336,12 @@ class Series:
         self.context = context(flavour)
         # What the reference warned of in this O= folder; an incremental build repeats only some of it.
         self.warnings = self.o / f"warnings.{self.commits[self.reference][0]}"
-        self.report = Report(flavour, options.json, options.junit, {
+        self.json, self.junit, self.results = options.json, options.junit, []
+        self.state = {
             "series": env.STATE, "base": self.commits[0][0], "tip": self.commits[-1][0],
             **{name: text.partition("\n")[0] for name, text in build.tool_versions(flavour).items()},
             "qemu": build.qemu_version(flavour.arch).partition("\n")[0], "host": os.uname().nodename,
-            "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+            "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         self.previous: dict = {}
         self.pending: Run | None = None
 
@@ -421,9 +382,11 @@ class Series:
         # (A run without any test has nothing to compare with.)
         self.previous = judged["suites"] or self.previous
         commit, subject = self.commits[position]
-        self.report.add({"position": position, "flavour": self.flavour.name, "commit": commit,
-                         "patch": self.patch(position), "subject": subject, "folder": str(folder),
-                         "reference": position < self.first, "cached": cached, **judged})
+        self.results.append({"position": position, "flavour": self.flavour.name, "commit": commit,
+                             "patch": self.patch(position), "subject": subject, "folder": str(folder),
+                             "reference": position < self.first, "cached": cached, **judged})
+        # (So an end before the end loses little.)
+        self.write()
 
     def from_cache(self, position: int) -> bool:
         """A patch that passed before in all the same circumstances. The last one is always run."""
@@ -456,7 +419,32 @@ class Series:
             self.pending = run
             run.start()
         self.settle()
-        return self.report.print()
+        return self.print()
+
+    def write(self, last: bool = False) -> tuple[int, list[dict]]:
+        """The reports. How many passed, and what failed."""
+        # (A reference that works is no patch that was asked for; one that does not work shows nothing.)
+        judged = [r for r in self.results if not (r["reference"] and r["ok"])]
+        failed = [r for r in judged if not r["ok"]]
+        passed = len(judged) - len(failed)
+        if self.json and (last or not env.special(self.json)):
+            results.write_json(self.json, {"flavour": self.flavour.name, "passed": passed, "failed": len(failed),
+                                           "state": self.state, "patches": self.results})
+        if self.junit and (last or not env.special(self.junit)):
+            results.write_junit(self.junit, f"kunit {self.flavour.name}", [c for r in judged for c in cases(r)])
+        return passed, failed
+
+    def print(self) -> int:
+        print(HEAD)
+        for result in self.results:
+            print(row(result))
+        passed, failed = self.write(last=True)
+        for result in failed:
+            print(f"patch {result['position']}, {result['patch'] or 'the base'}:", *findings(result), sep="\n")
+            print(f"  logs: {result['folder']}")
+            print(f"  again: scripts/kunit --flavour {self.flavour.name} --fresh {result['position']}")
+        print(results.total(passed, len(failed)))
+        return 1 if failed else 0
 
 
 def main(arguments) -> int:

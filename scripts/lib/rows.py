@@ -45,19 +45,6 @@ def rows() -> list[Row]:
     return found
 
 
-@dataclass
-class Done:
-    row: Row
-    status: int
-    passed: int
-    failed: int
-    skipped: int
-    seconds: float
-    log: Path
-    problems: list[str]
-    unfit: bool         # the environment, not the series
-
-
 class Output:
     """A row at work, both of its streams in its log, line by line."""
 
@@ -91,17 +78,18 @@ class Output:
             for _ in stream:
                 pass
 
-    def end(self, row: Row) -> Done:
+    def end(self, row: Row) -> dict:
         status = env.wait(self.process)
         for thread in self.threads:
             thread.join(5)      # (what it left behind may hold them open)
         return judged(row, status, self.last.decode(errors="replace"), time.monotonic() - self.began, self.log)
 
 
-def judged(row: Row, status: int, last: str, seconds: float, log: Path) -> Done:
-    """The last line of a row counts what passed and failed."""
+def judged(row: Row, status: int, last: str, seconds: float, log: Path) -> dict:
+    """What machines are told of a row. Its last line counts what passed and failed."""
     counted = results.counts(last)
     passed, failed, skipped = counted or (0, 0, 0)
+    # (the environment, not the series)
     unfit = status in (2, 3) and not passed + failed
     problems = []
     if failed:
@@ -113,7 +101,10 @@ def judged(row: Row, status: int, last: str, seconds: float, log: Path) -> Done:
         failed += 1
     elif failed and not status:
         problems.append("ended with status 0")
-    return Done(row, status, passed, failed, skipped, seconds, log, problems, unfit)
+    return {"part": row.name, "command": row.shown(), "exit": status, "unfit": unfit,
+            "passed": passed, "failed": failed, "skipped": skipped,
+            "seconds": int(seconds), "log": str(log), "problems": problems,
+            **({"reason": reason(log), "again": f"scripts/test {row.name}"} if failed else {})}
 
 
 def reason(log: Path) -> list[str]:
@@ -126,8 +117,8 @@ def reason(log: Path) -> list[str]:
 class Tests:
     def __init__(self, chosen: list[Row], out: Path) -> None:
         self.chosen, self.out = chosen, out
-        self.done: list[Done] = []
-        self.began = time.monotonic()
+        self.done: list[dict] = []
+        self.began, self.passed, self.failed = time.monotonic(), 0, 0
 
     def run(self, row: Row) -> None:
         """Both streams come as they are."""
@@ -142,45 +133,37 @@ class Tests:
     def join(self, row: Row, output: Output) -> None:
         done = output.end(row)
         print(f"=== {row.name}: {row.shown()}")
-        print(results.clean(env.read(done.log)), end="", flush=True)
+        print(results.clean(env.read(done["log"])), end="", flush=True)
         self.add(done)
 
-    def add(self, done: Done) -> None:
-        print(f"--- {done.row.name}: {env.elapsed(done.seconds)}", flush=True)
-        self.done.append(done)
-        self.write()
-
-    def write(self) -> None:
+    def add(self, done: dict) -> None:
         """After each row, so that an end before the end loses nothing."""
-        passed, failed = sum(d.passed for d in self.done), sum(d.failed for d in self.done)
+        print(f"--- {done['part']}: {env.elapsed(done['seconds'])}", flush=True)
+        self.done.append(done)
+        self.passed += done["passed"]
+        self.failed += done["failed"]
         results.write_json(self.out / "summary.json", {
-            "passed": passed, "failed": failed, "state": env.STATE,
-            "parts": [{"part": d.row.name, "exit": d.status, "passed": d.passed, "failed": d.failed, "skipped": d.skipped,
-                       "seconds": round(d.seconds), "log": str(d.log), "problems": d.problems,
-                       **({"reason": reason(d.log), "again": f"scripts/test {d.row.name}"} if d.failed else {})}
-                      for d in self.done]})
+            "passed": self.passed, "failed": self.failed, "state": env.STATE, "parts": self.done})
         results.write_junit(self.out / "summary.xml", "scripts/test", [
-            results.Case("rows", d.row.name, "FAIL" if d.failed else "PASS",
-                         d.problems + reason(d.log) if d.failed else [], d.seconds) for d in self.done])
+            results.Case("rows", d["part"], "FAIL" if d["failed"] else "PASS", d["problems"] + d.get("reason", []),
+                         d["seconds"]) for d in self.done])
 
     def table(self) -> int:
         print(f"{'row':14}{'passed':>8}{'failed':>8}{'skipped':>9}{'time':>9}")
         for d in self.done:
-            print(f"{d.row.name:14}{d.passed:8}{d.failed:8}{d.skipped:9}{env.elapsed(d.seconds):>9}")
-        for d in self.done:
-            if d.failed:
-                print(f"{d.row.name}: {'; '.join(d.problems)}")
-                for line in reason(d.log):
-                    print(f"  {results.clean(line)}")
-                print(f"  log: {d.log}")
-                print(f"  again: scripts/test {d.row.name}   ({d.row.shown()})")
-        passed, failed = sum(d.passed for d in self.done), sum(d.failed for d in self.done)
+            print(f"{d['part']:14}{d['passed']:8}{d['failed']:8}{d['skipped']:9}{env.elapsed(d['seconds']):>9}")
+        bad = [d for d in self.done if d["failed"]]
+        for d in bad:
+            print(f"{d['part']}: {'; '.join(d['problems'])}")
+            for line in d["reason"]:
+                print(f"  {results.clean(line)}")
+            print(f"  log: {d['log']}")
+            print(f"  again: {d['again']}   ({d['command']})")
         print(f"=== all: {env.elapsed(time.monotonic() - self.began)}; {self.out}/summary.json")
-        print(results.total(passed, failed))
-        bad = [d for d in self.done if d.failed]
-        if bad and all(d.unfit for d in bad):
-            return min(d.status for d in bad)
-        return 1 if failed or not passed else 0
+        print(results.total(self.passed, self.failed))
+        if bad and all(d["unfit"] for d in bad):
+            return min(d["exit"] for d in bad)
+        return 1 if bad or not self.passed else 0
 
     def all(self, ahead: list[Row]) -> int:
         beside = [row for row in self.chosen if row.when == "beside"]
