@@ -116,11 +116,23 @@ def message(subject: str, body: str = "Because.") -> str:
     return f"{subject}\n\n{body}\n\nAssisted-by: LLM\n"
 
 
-def program(path: Path, text: str) -> Path:
+def put(path: Path, text: str) -> None:
+    """A file, and the folder for it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
+    path.write_text(text)
+
+
+def program(path: Path, text: str) -> None:
+    put(path, f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
-    return path
+
+
+@contextlib.contextmanager
+def untouched(*folders: Path):
+    """Whatever is done, the files in them stay as they are."""
+    before = sums(*folders)
+    yield
+    assert before == sums(*folders)
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -149,13 +161,11 @@ class Toy:
         self.env = {"PATH": f"{root}/bin:{os.environ['PATH']}:{root}/tools", "HOME": str(root / "home"), "SERIES_CACHE": str(self.cache),
                     "KDIR": str(self.kernel), "JOBS": "2"}
 
-    def environ(self, changes: dict) -> dict[str, str]:
-        return {k: str(v) for k, v in (self.env | changes).items() if v is not None}
-
     def expect(self, status: int, says, command, cwd=None, text=None, timeout=100, **env) -> str:
         """Run a command; hold its status and what it says against what is expected."""
         words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
-        done = subprocess.run(words, cwd=cwd or self.repo, env=self.environ(env), input=text or "",
+        environ = {k: str(v) for k, v in (self.env | env).items() if v is not None}
+        done = subprocess.run(words, cwd=cwd or self.repo, env=environ, input=text or "",
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               errors="replace", timeout=timeout, check=False)
         assert done.returncode == status, f"{command}: exit {done.returncode}:\n{done.stdout}"
@@ -221,16 +231,15 @@ class Toy:
     def clone_state(self) -> str:
         return self.sh(self.kernel, "git for-each-ref; git worktree list; cat .git/config")
 
-    def second_topic(self) -> None:
-        """One that needs the first."""
+    def topic(self, name: str, needed: str, old: str, new: str) -> None:
+        """One more, which needs another."""
         self.expect(0, "", "scripts/tree")
-        cover = (self.patches / "toy.cover").read_text()
-        cover = cover.replace("toy-0123456789ab", "two-0123456789ab").replace("Toy topic", "Second topic")
+        cover = (self.patches / "toy.cover").read_text().replace("toy-0123456789ab", f"{name}-0123456789ab")
         self.git(self.tree, "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-", text=cover)
-        edit(self.tree / ANSWER, "42", "43")
-        self.commit(self.tree, "rust: Raise the answer")
+        edit(self.tree / ANSWER, old, new)
+        self.commit(self.tree, f"rust: Raise the answer to {new}")
         self.expect(0, "wrote", "scripts/refresh")
-        edit(self.repo / "series", "# TOPIC two\n", "# TOPIC two toy\n")
+        edit(self.repo / "series", f"# TOPIC {name}\n", f"# TOPIC {name} {needed}\n")
 
     def need(self, *names: str) -> None:
         """Things of a real cache."""
@@ -241,7 +250,7 @@ class Toy:
     # Processes, for tests of how commands end.
     def start(self, command: str, stdin=subprocess.DEVNULL) -> subprocess.Popen:
         with open(self.root / "said", "w", encoding="utf-8") as out:
-            return subprocess.Popen(shlex.split(command), cwd=self.repo, env=self.environ({}), stdout=out,
+            return subprocess.Popen(shlex.split(command), cwd=self.repo, env=self.env, stdout=out,
                                     stdin=stdin, stderr=subprocess.STDOUT, start_new_session=True)
 
     def begin(self, command: str) -> subprocess.Popen:
@@ -280,34 +289,32 @@ def until(condition, seconds: float = 30):
     return value
 
 
-def make_cache(folder: Path) -> Path:
+def make_cache(folder: Path) -> None:
     """An empty cache with what scripts/setup has made in the real one."""
-    folder.mkdir()
-    (folder / MARK).touch()
+    put(folder / MARK, "")
     for name in ("bin", "venv", "guest-arm64", "rust-min"):
         if (REAL / name).exists():
             (folder / name).symlink_to(REAL / name)
     tools = folder.parent / "tools"
     (folder / "tools").write_text(f"export LLVM={tools}/ RUSTC={tools}/rustc BINDGEN={tools}/bindgen "
                                   f"RUSTFMT={shutil.which('rustfmt') or tools / 'rustfmt'}\n")
-    return folder
 
 
-def make_template(root: Path) -> Path:
+@pytest.fixture(scope="session")
+def template(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("template") / "t"
     toy = Toy(root)
-    for folder in ("home", "repo/patches", "repo/kconfig-fragments", "kernel"):
+    for folder in ("repo/patches", "repo/kconfig-fragments"):
         (root / folder).mkdir(parents=True)
-    (root / "home/.gitconfig").write_text(
-        "[user]\nname = tester\nemail = tester@example.org\n[init]\ndefaultBranch = main\n[advice]\ndetachedHead = false\n")
+    put(root / "home/.gitconfig", "[user]\nname = tester\nemail = tester@example.org\n"
+                                  "[init]\ndefaultBranch = main\n[advice]\ndetachedHead = false\n")
     for tool in TOOLS:
         program(root / "tools" / tool, f"echo {tool} version 19.1.7")
     for tool in ("codespell", "rustfmt", "flex", "bison", "bc"):
         if not shutil.which(tool):
             program(root / "tools" / tool, "cat")
     for name, text in KERNEL.items():
-        path = toy.kernel / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        put(toy.kernel / name, text)
     (toy.kernel / "scripts/get_maintainer.pl").chmod(0o755)
     toy.sh(toy.kernel, "git init -q; git add -A; git commit -q -m base; git tag -a -m 'Toy 7.3' v7.3; git checkout -q -b work")
     toy.git(toy.kernel, "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-", text=COVER)
@@ -332,11 +339,6 @@ def make_template(root: Path) -> Path:
     toy.git(toy.kernel, "checkout", "-q", "main")
     shutil.rmtree(toy.cache)
     return root
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory) -> Path:
-    return make_template(tmp_path_factory.mktemp("template") / "t")
 
 
 @pytest.fixture

@@ -4,13 +4,11 @@ import os
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import pytest
-from conftest import ANSWER, HOSTILE, TOP, append, edit, program, until
+from conftest import ANSWER, HOSTILE, TOP, append, edit, program, put, until
 
 LONG = "/tmp/" + "x" * 150
-SHIM = "#!/bin/sh\necho shim >&2\nexit 1\n"
 
 # Settings that change nothing. (Those of a group were tried one by one, too.)
 VARIABLES = {
@@ -42,18 +40,16 @@ VARIABLES = {
 def hostile(toy):
     """What the settings point at."""
     root = toy.root
-    for name in ("hostile", "python", "shims", "xdg/git", "other/scripts"):
-        (root / name).mkdir(parents=True)
+    (root / "other/scripts").mkdir(parents=True)
     for path in ("hostile/.gitconfig", "xdg/git/config"):
-        (root / path).write_text((root / "home/.gitconfig").read_text() + HOSTILE)
-    (root / "hostile/.get_maintainer.conf").write_text("--nom\n")
-    (root / "hostile/.cargo").mkdir()
-    (root / "hostile/.cargo/config.toml").write_text('[build]\ntarget = "wasm32-unknown-unknown"\n')
+        put(root / path, (root / "home/.gitconfig").read_text() + HOSTILE)
+    put(root / "hostile/.get_maintainer.conf", "--nom\n")
+    put(root / "hostile/.cargo/config.toml", '[build]\ntarget = "wasm32-unknown-unknown"\n')
     for module in ("json", "console", "env", "results"):
-        (root / f"python/{module}.py").write_text("raise SystemExit('not this one')\n")
+        put(root / f"python/{module}.py", "raise SystemExit('not this one')\n")
     for tool in ("rustc", "cargo", "rustfmt"):
-        program(root / "shims" / tool, SHIM)
-    (root / "startup").write_text("echo startup; set -x\n")
+        program(root / "shims" / tool, "echo shim >&2; exit 1")
+    put(root / "startup", "echo startup; set -x\n")
     return toy
 
 
@@ -94,7 +90,8 @@ def test_questions_that_need_no_cache(toy, cache):
     for command in ("tree --nonsense -h", "kunit 1 --help", "setup --check -h", "send -h toy", "test x -h", "bench -h"):
         toy.expect(0, f"Usage: scripts/{command.split()[0]}", f"scripts/{command}", **env)
     toy.expect(0, "Usage: scripts/boot [--driver", "scripts/boot --build -h", **env)
-    toy.expect(0, "check         default  scripts/check\n", "scripts/test --list", **env)
+    toy.expect(0, ["check         default  scripts/check\n", "rt            all      scripts/kunit --flavour rt tip",
+                   "mutations     named    ci/mutations/run"], "scripts/test --list", **env)
     for command in ("tree", "refresh", "check", "setup", "send", "kunit", "test", "boot", "bench"):
         toy.expect(2, f"Try 'scripts/{command} -h'.", f"scripts/{command} --nonsense", **env)
     for command in ("mutations", "compile-fail", "lint"):
@@ -106,8 +103,7 @@ def test_questions_that_need_no_cache(toy, cache):
 def test_cache_of_an_older_version(toy):
     """Only there is a hint how to keep it."""
     theirs = toy.root / "theirs"
-    theirs.mkdir()
-    (theirs / "file").touch()
+    put(theirs / "file", "")
     assert "touch" not in toy.expect(2, "no mark", "scripts/check", SERIES_CACHE=theirs)
     (theirs / "lock.owner").touch()
     toy.expect(2, f"touch {theirs}/.series-cache", "scripts/check", SERIES_CACHE=theirs)
@@ -190,13 +186,8 @@ def test_clone_of_somebody_else(toy):
 
 
 def test_no_git(toy):
-    path = toy.root / "few"
-    path.mkdir()
-    for folder in ("/bin", "/usr/bin"):
-        for file in Path(folder).iterdir():
-            if not file.name.startswith("git") and not (path / file.name).exists():
-                (path / file.name).symlink_to(file)
-    toy.expect(3, "git is missing", "scripts/tree", PATH=path)
+    toy.sh(toy.root, "mkdir few; cp -rsf /bin/. few; cp -rsf /usr/bin/. few; rm few/git*")
+    toy.expect(3, "git is missing", "scripts/tree", PATH=toy.root / "few")
 
 
 @pytest.mark.parametrize("name", ["my linux/series", "a:b", "it's ä#b%c"])
@@ -240,16 +231,6 @@ SLOW = {"kunit": "make", "test kunit": "make", "boot": "make", "boot --torture":
         "check": "perl", "test check": "perl", "send toy": "perl", "tree": "git", "refresh": "git"}
 
 
-def make_slow(toy, what):
-    if what == "make":
-        toy.base("touch slow")
-    elif what == "perl":
-        toy.base("echo 'system(\"touch \\$SERIES_CACHE/now\"); sleep 600;' >scripts/checkpatch.pl")
-    else:
-        toy.program("git", """case " $* " in *' am '* | *' format-patch '*) touch "$SERIES_CACHE/now"; sleep 600 ;; esac
-exec /usr/bin/git "$@" """)
-
-
 def started(toy, command):
     """The command, in the middle of what is slow."""
     if command == "refresh":
@@ -259,10 +240,15 @@ def started(toy, command):
         toy.need("venv/bin/python3", "guest-arm64")
         for name in ("inline", "module", "torture", "bench"):
             (toy.repo / f"kconfig-fragments/{name}.config").write_text("CONFIG_TOY=y\n")
+    if SLOW[command] == "make":
+        toy.base("touch slow")
+    elif SLOW[command] == "perl":
+        toy.base("echo 'system(\"touch \\$SERIES_CACHE/now\"); sleep 600;' >scripts/checkpatch.pl")
+    else:
+        toy.program("git", """case " $* " in *' am '* | *' format-patch '*) touch "$SERIES_CACHE/now"; sleep 600 ;; esac
+exec /usr/bin/git "$@" """)
     if command == "send toy":
         toy.need("venv/bin/b4")
-    make_slow(toy, SLOW[command])
-    if command == "send toy":
         toy.signed()
     return toy.begin(f"scripts/{command}")
 

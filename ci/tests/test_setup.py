@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from conftest import edit, sums, until
+from conftest import edit, untouched, until
 
 
 @pytest.fixture
@@ -22,17 +22,17 @@ def apt(toy):
 
 
 def test_print_changes_nothing(toy, apt):
-    before = sums(toy.cache, toy.repo)
-    toy.expect(0, "", "scripts/setup --print")
-    toy.expect(3, "", "scripts/setup --check")
-    asked = apt.read_text()
-    assert " install" not in asked and " update" not in asked and before == sums(toy.cache, toy.repo)
+    with untouched(toy.cache, toy.repo):
+        toy.expect(0, "", "scripts/setup --print")
+        toy.expect(3, "", "scripts/setup --check")
+    assert " install" not in apt.read_text() and " update" not in apt.read_text()
 
 
 def test_missing_tools_are_named(toy):
     toy.sh(toy.cache, "rm -f bin venv tools")
     toy.expect(0, "bindgen", "scripts/setup --print")
     toy.expect(3, ["nosuchbindgen", "run scripts/setup"], "scripts/kunit", BINDGEN="/nonexistent/nosuchbindgen", LLVM="1")
+    toy.expect(3, "no kernel source: run scripts/setup", "scripts/tree", KDIR=None)
     toy.expect(3, "rustfmt is missing", "scripts/check", RUSTFMT="/nonexistent/rustfmt", RUSTC="/nonexistent/rustc")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/tree, and what all commands have in common."""
 import pytest
-from conftest import ANSWER, COMMANDS, TOP, edit, sums
+from conftest import ANSWER, COMMANDS, TOP, edit, put, untouched
 
 
 def test_clean_series_passes(toy):
@@ -27,20 +27,37 @@ def test_layout():
             assert not any(word in text for word in ("pl061", "ww_mutex", "raw_spinlock")), file
 
 
-def test_wrong_arguments(toy):
-    toy.expect(2, "no topic 'nonsense'", "scripts/tree --topic nonsense")
-    toy.expect(2, "/nonexistent (KDIR, or --tree) is n", "scripts/tree", KDIR="/nonexistent")
-    toy.expect(2, "no commit 'nonsense'", "scripts/tree --base nonsense")
-    toy.expect(3, "no kernel source: run scripts/setup", "scripts/tree", KDIR=None)
+@pytest.mark.parametrize("command, says", [
+    ("scripts/tree --topic nonsense", "no topic 'nonsense'; there are: toy"),
+    ("scripts/tree --base nonsense", "no commit 'nonsense'"), ("scripts/tree --upto", "--upto needs a value"),
+    ("scripts/tree --upto x", "--upto needs a number"), ("scripts/tree --base x --continue", "--continue goes alone"),
+    ("env KDIR=/nonexistent scripts/tree", "/nonexistent (KDIR, or --tree) is n"),
+    ("scripts/refresh --check more", "unknown argument 'more'"), ("scripts/check '--json x'", "argument '--json x'"),
+    ("scripts/check --json /nonexistent/json", "cannot write /nonexistent/json"),
+    ("scripts/kunit --json /nonexistent/json", "/nonexistent/json"), ("env JOBS=many scripts/kunit", "JOBS"),
+    ("scripts/kunit 7", "patches 1 to 3"), ("scripts/kunit 2..1", ""),
+    ("scripts/kunit --fre tip", "unrecognized arguments: --fre"),
+    ("scripts/kunit --flavour nonsense", "no flavour 'nonsense'"),
+    ("scripts/kunit --flavour pl061 tip", "no flavour 'pl061'; there are lockdep"),
+    ("scripts/test nonsense", "no row 'nonsense'"), ("scripts/test --all rt", "rows, or --all"),
+    ("scripts/send", "which topic? There are: toy"), ("scripts/send nonsense", "no topic 'nonsense'; there are: toy"),
+    ("scripts/send toy toy", "one topic at a time"), ("scripts/send toy -o README.md", "is not a folder"),
+    ("env -u KDIR scripts/send toy", "name it with --tree"),
+    ("scripts/bench nonsense", "bench: unknown name 'nonsense': --write is all that it takes\n"),
+    ("ci/mutations/run nonsense", "mutations: no mutation 'nonsense' in ci/mutations/\n"),
+    ("ci/compile-fail/run nonsense", "compile-fail: no snippet 'nonsense' in ci/compile-fail/\n")])
+def test_wrong_arguments(toy, command, says):
+    """A line, and after a wrong usage where more is said."""
+    said = toy.expect(2, says, command)
+    assert len(said.splitlines()) == 1 + ("Try '" in said), said
 
 
 def test_patch_that_does_not_apply(toy):
     toy.base(f"sed -i 's/ 41$/ 40/' {ANSWER}")
-    before = sums(toy.repo)
-    toy.expect(1, "0001-rust-Mend-the-answer.patch does not apply", "scripts/check")
-    toy.expect(1, "0001-rust-Mend-the-answer.patch does not apply", "scripts/kunit")
-    toy.expect(1, [f"conflict in {ANSWER}", "git am --continue"], "scripts/tree")
-    assert before == sums(toy.repo)
+    with untouched(toy.repo):
+        toy.expect(1, "0001-rust-Mend-the-answer.patch does not apply", "scripts/check")
+        toy.expect(1, "0001-rust-Mend-the-answer.patch does not apply", "scripts/kunit")
+        toy.expect(1, [f"conflict in {ANSWER}", "git am --continue"], "scripts/tree")
     # ... and going on works.
     toy.expect(1, "still going on", "scripts/tree --continue")
     (toy.tree / ANSWER).write_text("// SPDX-License-Identifier: GPL-2.0\n\npub fn answer() -> u32 {\n    42\n}\n")
@@ -91,12 +108,12 @@ def test_lines_near_a_patch_differ(toy):
 def test_dirty_tree(toy):
     toy.expect(0, "", "scripts/tree")
     toy.sh(toy.tree, f"echo '// more' >>{ANSWER}")
-    before = sums(toy.repo)
-    toy.expect(1, "has uncommitted changes", "scripts/refresh")
-    toy.expect(1, "has work that is not in patches/", "scripts/tree")
-    toy.git(toy.tree, "commit", "-q", "-a", "-m", "wip")
-    toy.expect(1, "has work that is not in patches/", "scripts/tree")
-    assert "more" in (toy.tree / ANSWER).read_text() and before == sums(toy.repo)
+    with untouched(toy.repo):
+        toy.expect(1, "has uncommitted changes", "scripts/refresh")
+        toy.expect(1, "has work that is not in patches/", "scripts/tree")
+        toy.git(toy.tree, "commit", "-q", "-a", "-m", "wip")
+        toy.expect(1, "has work that is not in patches/", "scripts/tree")
+    assert "more" in (toy.tree / ANSWER).read_text()
 
 
 def test_unfinished_tree(toy):
@@ -133,14 +150,12 @@ def test_folder_of_the_user_as_cache(toy, command):
     """A folder with files and without our mark is not ours, whatever the files are called."""
     theirs = toy.root / "theirs"
     for name in ("check", "refresh", "send", "venv/bin", "log/test", "results", "o/lockdep"):
-        (theirs / name).mkdir(parents=True)
-        (theirs / name / "file").write_text("precious")
+        put(theirs / name / "file", "precious")
     toy.sh(toy.kernel, f"git worktree add -q --detach {theirs}/work; git worktree add -q --detach {theirs}/tree;"
                        f"git clone -q --bare . {theirs}/linux.git")
     (theirs / "work/uncommitted").write_text("precious")
-    before = sums(theirs)
-    toy.expect(2, ["set SERIES_CACHE"], f"scripts/{command}", SERIES_CACHE=theirs, timeout=15)
-    assert before == sums(theirs)
+    with untouched(theirs):
+        toy.expect(2, ["set SERIES_CACHE"], f"scripts/{command}", SERIES_CACHE=theirs, timeout=15)
 
 
 def test_new_and_empty_folders_become_caches(toy):
@@ -171,14 +186,8 @@ def test_moved_cache(toy):
 
 def test_topics_that_need_topics(toy):
     """What is needed by what is needed comes, too."""
-    toy.second_topic()
-    toy.expect(0, "", "scripts/tree")
-    cover = (toy.patches / "toy.cover").read_text().replace("toy-0123456789ab", "three-0123456789ab")
-    toy.git(toy.tree, "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-", text=cover)
-    edit(toy.tree / ANSWER, "43", "44")
-    toy.commit(toy.tree, "rust: Raise the answer again")
-    toy.expect(0, "wrote", "scripts/refresh")
-    edit(toy.repo / "series", "# TOPIC three\n", "# TOPIC three two\n")
+    toy.topic("two", "toy", "42", "43")
+    toy.topic("three", "two", "43", "44")
     toy.expect(0, "6 commits", "scripts/tree --topic three")
 
 
