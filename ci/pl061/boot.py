@@ -75,9 +75,16 @@ class Kernels:
         build.kernel("boot", self.logs, name, o, targets, files)
         self.keep(o / IMAGE, name)
 
+    def keys(self) -> Path:
+        """A table of ACPI, compiled."""
+        table = self.images / "keys.aml"
+        env.run("boot: table of ACPI", self.logs / "iasl.log", ["iasl", "-p", table.with_suffix(""), HERE / "keys.asl"])
+        return table
+
     def initramfs(self, name: str, files=None) -> None:
         guest = initramfs.PROGRAMS
         files = {"init": TOP / "scripts/guest/init", "usr/bin/guest-torture": HERE / "guest-torture",
+                 "usr/share/keys.aml": self.keys(),
                  **{f"usr/bin/{program}": guest / "bin" / program for program in PROGRAMS},
                  **{f"usr/lib/aarch64-linux-gnu/{library}": guest / "lib/aarch64-linux-gnu" / library
                     for library in LIBRARIES}, **(files or {})}
@@ -154,7 +161,7 @@ def both(kind: Path) -> Tap:
 def main(arguments) -> int:
     asked = given(arguments)
     env.snapshot()
-    initramfs.ready("fdtput", "fdtget", build.llvm("llvm-cxxfilt"), programs=PROGRAMS)
+    initramfs.ready("fdtput", "fdtget", "iasl", build.llvm("llvm-cxxfilt"), programs=PROGRAMS)
     env.lock("lock.defconfig" if asked.build else "lock")
     env.need_space(4000)
     build.work_at(build.commits()[-1][0])

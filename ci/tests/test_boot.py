@@ -37,7 +37,7 @@ def odd(guest, tap):
 def good(guest, tap):
     tap.check("the second guest ran", True)
 scenario.RecordedGuest = Guest
-scenario.GUESTS = {"odd": (odd, "builtin", None, 2), "good": (good, "builtin", None, 2)}
+scenario.GUESTS = {"odd": scenario.Machine(odd), "good": scenario.Machine(good)}
 pathlib.Path("logs/good").mkdir(parents=True)
 for name in ("odd", "good"):
     pathlib.Path(f"logs/{name}").mkdir(exist_ok=True)

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+// A key on line 4 of the PL061 that wakes the machine, for guest acpi of scenario.py.
+DefinitionBlock ("keys.aml", "SSDT", 2, "SERIES", "KEYS", 1)
+{
+    External (\_SB.GPO0, DeviceObj)
+
+    Device (\_SB.KEYS)
+    {
+        Name (_HID, "PRP0001")
+        Name (_CRS, ResourceTemplate () {
+            GpioInt (Edge, ActiveBoth, ExclusiveAndWake, PullNone, 0, "\\_SB.GPO0") { 4 }
+        })
+        Name (_DSD, Package () {
+            ToUUID ("daffd814-6eba-4d8c-8a91-bc9bbf4aa301"),
+            Package () { Package () { "compatible", "gpio-keys" } },
+            ToUUID ("dbb8e3e6-5886-4ba6-8795-1319f52a966b"),
+            Package () { Package () { "wake", "WAKE" } }
+        })
+        Name (WAKE, Package () {
+            ToUUID ("daffd814-6eba-4d8c-8a91-bc9bbf4aa301"),
+            Package () {
+                Package () { "linux,code", 143 },
+                Package () { "label", "Wake" },
+                Package () { "gpios", Package () { ^KEYS, 0, 0, 0 } },
+                Package () { "wakeup-source", 1 }
+            }
+        })
+    }
+}
