@@ -22,12 +22,15 @@ IMAGE = "arch/arm64/boot/Image.gz"
 PROGRAMS = ("busybox", "gpiodetect", "gpioget", "gpioinfo", "gpiomon", "gpionotify", "gpioset")
 LIBRARIES = ("ld-linux-aarch64.so.1", "libc.so.6", "libgpiod.so.3", "libgcc_s.so.1")
 MODULES = {"c": "gpio-pl061", "rust": "gpio_pl061_rust"}
+# What is done, and which options it takes.
+DOES = {"": ("driver", "compare", "flavour", "defconfig", "build"),
+        "torture": ("driver", "seconds", "seed")}
 
 
 def given(arguments) -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--driver", "--seconds", "--seed"):
+    for name in ("--driver", "--flavour", "--seconds", "--seed"):
         parser.add_argument(name, nargs="?", const="none", default="")
     for name in ("--compare", "--defconfig", "--build", "--torture"):
         parser.add_argument(name, action="store_true")
@@ -35,6 +38,10 @@ def given(arguments) -> argparse.Namespace:
     asked, unknown = parser.parse_known_args(arguments)
     if unknown:
         usage_error(f"unknown argument '{unknown[0]}'")
+    asked.does = next((name for name in DOES if name and getattr(asked, name)), "")
+    for name, value in vars(asked).items():
+        if value and name not in ("does", asked.does, *DOES[asked.does]):
+            usage_error(f"--{name} does not go with {f'--{asked.does}' if asked.does else 'the scenario'}")
     if asked.compare and asked.driver:
         usage_error("--compare runs both drivers")
     asked.driver = asked.driver or "rust"
@@ -42,25 +49,28 @@ def given(arguments) -> argparse.Namespace:
         usage_error("--driver is c or rust")
     if not re.fullmatch("[0-9]*", asked.seconds + asked.seed):
         usage_error("--seconds and --seed take a number")
-    if asked.seconds + asked.seed and not asked.torture:
-        usage_error("--seconds and --seed go with --torture")
-    if asked.torture and asked.defconfig:
-        usage_error("--torture has a configuration of its own")
     if asked.build and (asked.compare or not asked.defconfig):
         usage_error("--build goes with --defconfig, and takes one driver")
-    if asked.torture and asked.compare:
-        usage_error("--torture takes one driver")
+    if asked.flavour and asked.defconfig:
+        usage_error("--defconfig has a configuration of its own")
     # Each kind of run has logs and images of its own.
-    asked.kind = Path("boot", *(name for name in ("torture", "defconfig", "build") if getattr(asked, name)))
+    asked.kind = Path("boot", *filter(None, (asked.flavour, asked.torture and "torture", asked.defconfig and "defconfig",
+                                             asked.build and "build")))
+    # All guests, or those that take a few minutes.
+    asked.all = bool(asked.compare or asked.flavour)
+    if asked.flavour and not {"boot", "acpi"} <= {path.stem for path in build.flavour(asked.flavour).files}:
+        usage_error(f"flavour {asked.flavour} has not what the guests need: fragments boot and acpi")
+    asked.flavour = asked.flavour or "lockdep"
     return asked
 
 
 class Kernels:
     """The kernels with one driver, and what they boot with."""
 
-    def __init__(self, driver: str, kind: Path):
-        self.driver, self.kind = driver, kind
-        self.logs, self.images = LOGS / kind / driver, CACHE / kind / driver
+    def __init__(self, driver: str, asked: argparse.Namespace):
+        self.driver, self.asked = driver, asked
+        self.flavour, self.o = build.flavour(asked.flavour), CACHE / "o" / asked.flavour
+        self.logs, self.images = LOGS / asked.kind / driver, CACHE / asked.kind / driver
         self.choice = ("pl061-c",) if driver == "c" else ()
         shutil.rmtree(self.logs, ignore_errors=True)
         self.logs.mkdir(parents=True)
@@ -72,7 +82,7 @@ class Kernels:
         new.replace(self.images / f"{name}.kernel")
 
     def build(self, name: str, o: Path, targets, files) -> None:
-        build.kernel("boot", self.logs, name, o, targets, files)
+        build.kernel("boot", self.logs, name, o, targets, files, self.flavour)
         self.keep(o / IMAGE, name)
 
     def keys(self) -> Path:
@@ -100,6 +110,11 @@ class Kernels:
         module = f"{MODULES[self.driver]}.ko"
         self.initramfs(name, {f"usr/lib/modules/{release}/{module}": o / "drivers/gpio" / module})
 
+    def modular(self) -> None:
+        # (Suites of KUnit need a driver that is built in.)
+        fragments = (path.stem for path in self.flavour.files)
+        self.module("module", self.o, *(name for name in fragments if name != "pl061-kunit"), "module")
+
     def defconfig(self) -> None:
         # (What the fragment switches off keeps a small configuration small.)
         boot = self.logs / "boot.config"
@@ -110,41 +125,40 @@ class Kernels:
                     *build.flavour("rust", "pl061", *self.choice).files])
 
     def builtin(self) -> None:
-        if "defconfig" in self.kind.parts:
+        if self.asked.defconfig:
             child = env.start([HERE / "run", "--driver", self.driver, "--defconfig", "--build"])
             if status := env.wait(child):
                 sys.exit(status)
-            self.keep(CACHE / self.kind / "build" / self.driver / "builtin.kernel", "builtin")
+            self.keep(CACHE / self.asked.kind / "build" / self.driver / "builtin.kernel", "builtin")
         else:
-            self.build("builtin", CACHE / "o/lockdep", ["Image.gz"], build.flavour("lockdep", *self.choice).files)
+            self.build("builtin", self.o, ["Image.gz"], build.flavour(self.asked.flavour, *self.choice).files)
         self.initramfs("builtin")
 
     def scenario(self, indent: str = "") -> Tap:
         import scenario     # (with qemu.qmp, which may have come just now)
         # The objects of scripts/kunit serve both kernels. Each change of the configuration
         # builds all that is Rust anew, so the first kernel is the one that it has left.
-        steps = [self.builtin, lambda: self.module("module", CACHE / "o/lockdep", "rust", "kunit", "boot",
-                                                   "acpi", "pl061", "lockdep", "module")]
-        for step in steps if self.driver == "rust" else reversed(steps):
+        for step in (self.builtin, self.modular) if self.driver == "rust" else (self.modular, self.builtin):
             step()
-        tap = scenario.boot(self.driver, self.images, DIFFERENCES, self.logs, indent=indent)
+        guests = [name for name, machine in scenario.GUESTS.items() if self.asked.all or not machine.more]
+        tap = scenario.boot(self.driver, self.images, DIFFERENCES, self.logs, guests, indent)
         env.say(f"boot: {self.logs}/tap; console and trace of each guest in {self.logs}/*/")
         return tap
 
-    def torture(self, seconds: int, seed: int) -> Tap:
+    def torture(self) -> Tap:
         import torture
         self.module("torture", CACHE / "o/torture", "rust", "boot", "pl061", "module", "torture")
-        tap = torture.boot(self.images, seconds, seed, self.logs)
+        tap = torture.boot(self.images, int(self.asked.seconds or 60), int(self.asked.seed or time.time()), self.logs)
         env.say(f"boot: {self.logs}/tap; console in {self.logs}/")
         return tap
 
 
-def both(kind: Path) -> Tap:
+def both(asked: argparse.Namespace) -> Tap:
     """Both drivers, and what was recorded of them, as subtests."""
-    logs = LOGS / kind
+    logs = LOGS / asked.kind
     whole = Tap()
     whole.say("TAP version 14")
-    parts = {f"driver in {driver}": lambda indent, driver=driver: Kernels(driver, kind).scenario(indent)
+    parts = {f"driver in {driver}": lambda indent, driver=driver: Kernels(driver, asked).scenario(indent)
              for driver in ("rust", "c")}
     parts["both"] = lambda indent: compare.compare(DIFFERENCES, logs / "c/record.json", logs / "rust/record.json",
                                                    logs / "compare.tap", indent)
@@ -165,16 +179,12 @@ def main(arguments) -> int:
     env.lock("lock.defconfig" if asked.build else "lock")
     env.need_space(4000)
     build.work_at(build.commits()[-1][0])
+    kernels = None if asked.compare else Kernels(asked.driver, asked)
     if asked.build:
-        Kernels(asked.driver, asked.kind).defconfig()
+        kernels.defconfig()
         return 0
     try:
-        if asked.compare:
-            tap = both(asked.kind)
-        elif asked.torture:
-            tap = Kernels(asked.driver, asked.kind).torture(int(asked.seconds or 60), int(asked.seed or time.time()))
-        else:
-            tap = Kernels(asked.driver, asked.kind).scenario()
+        tap = both(asked) if asked.compare else kernels.torture() if asked.torture else kernels.scenario()
     except compare.DifferencesError as error:
         env.die(2, error)
     return 1 if tap.failed else 0

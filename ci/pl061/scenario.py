@@ -726,7 +726,7 @@ def described(guest, tap):
         _, seen = guest.run(f"cat {tracing}/trace")
         orders[what] = [
             found[1] or found[2] or "access" for found in
-            re.finditer(r"(gpiochip_remove):|(clk_\w+): own-pclk|rwmmio_\w+: (?:pl061|rust_helper|.*gpio_pl061)", seen)]
+            re.finditer(r"(gpiochip_remove):|(clk_\w+): own-pclk|rwmmio_\w+: .*(?:pl061|rust_helper)", seen)]
     order = orders["unbind"]
     tap.check("unbind: chip removed, last access, clock stopped",
               order[:1] == ["gpiochip_remove"] and order[-1:] == ["clk_disable"] and "access" in order
@@ -944,18 +944,19 @@ class Machine:
     append: str = ""                                # to the kernel's command line
     extra: tuple = ()                               # options of QEMU
     smp: int = 2
+    more: bool = False                              # with --compare and --flavour only
 
 
 GUESTS = {"stock": Machine(stock),
           "levels": Machine(levels, edits=LEVELS),
           "one CPU": Machine(one_cpu, edits=LEVELS, smp=1),
-          "threaded": Machine(threaded, edits=LEVELS, append="threadirqs"),
+          "threaded": Machine(threaded, edits=LEVELS, append="threadirqs", more=True),
           "edge parent": Machine(edge_parent, edits=EDGE_PARENT),
           "no interrupt": Machine(no_interrupt, edits=NO_INTERRUPT),
           "described": Machine(described, edits=DESCRIBED),
           "acpi": Machine(acpi, append="acpi=force", extra=ACPI),
           "module": Machine(module, "module"),
-          "acpi module": Machine(acpi_module, "module", append="acpi=force", extra=ACPI),
+          "acpi module": Machine(acpi_module, "module", append="acpi=force", extra=ACPI, more=True),
           "hibernate": Machine(hibernate, "module", extra=SWAP)}
 
 

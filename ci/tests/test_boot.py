@@ -10,12 +10,14 @@ import pytest
     ("--driver nonsense", "--driver is c or rust"),
     ("--torture --seconds 1m", "--seconds and --seed take a number"),
     ("--torture --seed", "--seconds and --seed take a number"),
-    ("--seconds 1", "--seconds and --seed go with --torture"),
+    ("--seconds 1", "--seconds does not go with the scenario"),
     ("--driver c --compare", "--compare runs both drivers"),
-    ("--compare --torture", "--torture takes one driver"),
+    ("--compare --torture", "--compare does not go with --torture"),
     ("--build", "--build goes with --defconfig"),
     ("--build --defconfig --compare", "--build goes with --defconfig"),
-    ("--torture --defconfig", "--torture has a configuration of its own"),
+    ("--torture --defconfig", "--defconfig does not go with --torture"),
+    ("--flavour lockdep", "flavour lockdep has not what the guests need"),
+    ("--flavour nonsense", "no flavour 'nonsense'"),
 ])
 def test_wrong_arguments(toy, arguments, says):
     toy.expect(2, says, f"scripts/boot {arguments}")
