@@ -149,7 +149,7 @@ class Kernels:
         import torture
         self.module("torture", CACHE / "o/torture", "rust", "boot", "pl061", "module", "torture")
         tap = torture.boot(self.images, int(self.asked.seconds or 60), int(self.asked.seed or time.time()), self.logs)
-        env.say(f"boot: {self.logs}/tap; console in {self.logs}/")
+        env.say(f"boot: {self.logs}/tap; consoles in {self.logs}/*/")
         return tap
 
 

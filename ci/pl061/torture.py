@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Try to break a PL061 driver, a module, while its lines change all the time.
 
-Rounds of each kind come in the random order of a seed for some seconds; each kind
+In two guests: CPUs that take turns, and CPUs that run in parallel. In each, rounds
+of each kind come in the random order of a seed for half of the seconds; each kind
 comes once, and each allocation of probe fails once, even if that takes longer.
 Stops at the first round that fails. Called by boot.py.
+
+How long a guest may take for an answer depends on how long it took to boot. One that
+does not answer, and has no splat on its console, is booted once more, with the same
+seed. Nothing else is tried again.
 """
 import random
 import re
@@ -15,16 +20,20 @@ import machine
 from chip import ChipGuest
 from console import scan
 from machine import GuestError
+from machine import NoAnswer
 from tap import Tap
 
 # Lines that change all the time; one that changes when the change before it has
 # been seen; one that is an output and changes, one that is an output.
 FLAPPING, SINGLE, TOGGLED, HELD = (0, 1, 2, 5), 4, 6, 7
-TIMEOUT = 600
-APPEND = "no_console_suspend"
-# Time in the guest goes by its instructions, 4 ns each, and its CPUs take turns: on a host
-# that is busy, CPUs that spin for each other would get nowhere, and watchdogs would bark.
-ICOUNT = "shift=2"
+# Time goes by instructions, 4 ns each, and CPUs take turns: a busy host is no fault, and
+# what a seed does is nearly the same each time. Or CPUs run in parallel, where watchdogs
+# have to be patient, as CPUs that spin for each other get nowhere on a busy host.
+MODES = {"turns": ("", ("-icount", "shift=2")),
+         "parallel": ("watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120", ())}
+# Seconds for an answer: this many times what boot took, but longer than the kernel waits
+# until it tells of a task that hangs.
+PATIENCE, LEAST = 20, 180
 FAILSLAB = "/sys/kernel/debug/failslab"
 TIMES = 1000000000
 
@@ -103,9 +112,13 @@ class Sweep:
 
 
 class Torture:
-    def __init__(self, guest, flapper, rng):
+    def __init__(self, mode, guest, flapper, rng, timeout):
+        self.mode = mode
         self.guest = guest
         self.flapper = flapper
+        self.timeout = timeout
+        # Of its own time, where that goes with ours.
+        self.limit = 60 if mode == "turns" else timeout // 3
         self.random = rng
         self.level = 0
         self.before = {}
@@ -117,21 +130,21 @@ class Torture:
         # Loading a module takes many allocations: a sweep lets one in 64 of them fail.
         self.sweeps = Sweep("bind", 1, rng), Sweep("load", 64, rng)
 
-    def run(self, command, timeout=TIMEOUT):
+    def run(self, command, patience=1):
         """Run a command in the guest, which has to succeed; return its output."""
-        status, output = self.guest.run(command, timeout)
+        status, output = self.guest.run(command, patience * self.timeout)
         if status:
             raise Failed(f"{command}: status {status}\n{output}")
         return output
 
     def until(self, what, command, text):
-        found, output = self.guest.until(command, text, TIMEOUT)
+        found, output = self.guest.until(command, text, self.timeout)
         if not found:
             raise Failed(f"{what}: {output}")
         return output
 
-    def torture(self, command, timeout=TIMEOUT):
-        return self.run(f"guest-torture {command}", timeout)
+    def torture(self, command, patience=1):
+        return self.run(f"limit={self.limit} guest-torture {command}", patience)
 
     # Holders of lines.
 
@@ -170,7 +183,7 @@ class Torture:
             self.level ^= 1
             self.guest.drive(SINGLE, self.level)
             self.counts["edges driven alone"] += 1
-            found, seen = self.guest.until("cat /tmp/single", rf"(\w+ \w+\s*){{{expected}}}", TIMEOUT)
+            found, seen = self.guest.until("cat /tmp/single", rf"(\w+ \w+\s*){{{expected}}}", self.timeout)
             if not found or seen.split("\n")[-1] != f"{SINGLE} {'rising' if self.level else 'falling'}":
                 raise Failed(f"edge {expected} of line {SINGLE}, to level {self.level}: seen {seen}")
 
@@ -182,7 +195,7 @@ class Torture:
         """No more events than edges, and the last event of each line tells its level."""
         with self.flapper.paused:
             driven = {line: self.flapper.edges[line] - self.before[line] for line in FLAPPING}
-            deadline = time.monotonic() + TIMEOUT
+            deadline = time.monotonic() + self.timeout
             while True:
                 events = [event.split() for event in self.run("cat /tmp/flapping").splitlines()]
                 last = {int(line): edge for line, edge in events}
@@ -227,6 +240,12 @@ class Torture:
         self.torture(f"fire {times}")
         self.counts["binds"] += times
 
+    def rebind(self):
+        """Unbind and bind again, often, while lines change."""
+        times = self.random.randint(100, 300)
+        self.torture(f"rebind {times}", 2)
+        self.counts["binds"] += times
+
     def reload(self):
         """Remove the module while edges come and the last user goes, and load it again."""
         times = self.random.randint(1, 4)
@@ -248,7 +267,7 @@ class Torture:
 
     def fail(self, sweep, at_once):
         """Let the next few allocations of a sweep fail, one each time."""
-        for line in self.torture(f"faults {sweep.what} {sweep.next()} {sweep.step} {at_once}", 2 * TIMEOUT).splitlines():
+        for line in self.torture(f"faults {sweep.what} {sweep.next()} {sweep.step} {at_once}", 2).splitlines():
             found = re.fullmatch(r"(\d+) (\d+) ([01]) ([01])(?: (.*))?", line)
             if not found or found[4] == "0":
                 raise Failed(f"allocations fail: {line}")
@@ -273,10 +292,10 @@ class Torture:
         for _ in range(2):
             self.run("echo scan >/sys/kernel/debug/kmemleak")
         found = re.split(r"^(?=unreferenced object)", self.run("cat /sys/kernel/debug/kmemleak"), flags=re.M)[1:]
-        tap.check("no leak", not found, "\n".join(found))
+        tap.check(f"{self.mode}: no leak", not found, "\n".join(found))
 
 
-KINDS = (Torture.unbind, Torture.fire, Torture.reload, Torture.freeze, Torture.bind_faults, Torture.load_faults)
+KINDS = (Torture.unbind, Torture.fire, Torture.rebind, Torture.reload, Torture.freeze, Torture.bind_faults, Torture.load_faults)
 
 
 def prepare(torture):
@@ -303,59 +322,84 @@ def rounds(torture, tap, seconds, rng):
         elif not torture.sweeps[0].sweeps:
             kind = Torture.bind_faults
         else:
-            return
+            return True
         number += 1
         try:
             kind(torture)
             if torture.flapper.error:
                 raise torture.flapper.error
         except Failed as error:
-            tap.check(f"round {number}: {kind.__name__}", False, error)
-            return
-        tap.check(f"round {number}: {kind.__name__}", True)
+            tap.check(f"{torture.mode}: round {number}: {kind.__name__}", False, error)
+            return False
+        tap.check(f"{torture.mode}: round {number}: {kind.__name__}", True)
 
 
-def run(guest, tap, seconds, seed):
-    rng = random.Random(seed)
-    flapper = Flapper(guest, seed)
-    torture = Torture(guest, flapper, rng)
+def run(torture, tap, seconds, rng):
     prepare(torture)
-    flapper.start()
+    torture.flapper.start()
     try:
-        rounds(torture, tap, seconds, rng)
+        fine = rounds(torture, tap, seconds, rng)
     finally:
-        flapper.running = False
-    flapper.join()
-    if tap.failed:
+        torture.flapper.running = False
+    torture.flapper.join()
+    if not fine:
         return
+    mode = torture.mode
     seen, driven = (torture.counts[name] for name in ("events seen, driven alone", "edges driven alone"))
-    tap.equal("each edge that was driven alone was seen once", seen, driven)
-    tap.check("each allocation of probe has failed once", torture.sweeps[0].sweeps)
+    tap.equal(f"{mode}: each edge that was driven alone was seen once", seen, driven)
+    tap.check(f"{mode}: each allocation of probe has failed once", torture.sweeps[0].sweeps)
     torture.leaks(tap)
-    tap.check("power off", guest.power_off())
+    tap.check(f"{mode}: power off", torture.guest.power_off(torture.timeout))
     tap.say(*(f"# {name}: {count}" for name, count in torture.counts.items()),
             *(sweep.report() for sweep in torture.sweeps))
 
 
+def once(tap, mode, images, seconds, seed, logs, again):
+    """Boot a guest, and try. Return the number of binds, or None where all is to be done again."""
+    append, extra = MODES[mode]
+    late = torture = None
+    began = time.monotonic()
+    try:
+        guest = ChipGuest(f"{images}/torture.kernel", f"{images}/torture.initramfs", logs, smp=4,
+                          append=f"no_console_suspend {append}", trace=False, extra=extra)
+        try:
+            timeout = max(LEAST, PATIENCE * int(time.monotonic() - began))
+            tap.check(f"{mode}: boot to user space", True)
+            tap.say(f"# {mode}: an answer may take {timeout} s")
+            rng = random.Random(seed)
+            torture = Torture(mode, guest, Flapper(guest, seed), rng, timeout)
+            run(torture, tap, seconds, rng)
+        finally:
+            guest.close()
+    except Exception as error:
+        late = isinstance(error, NoAnswer) and machine.why(error, logs)
+        if not late:
+            tap.check(f"{mode}: guest", False, machine.why(error, logs))
+    # Leaks have been checked.
+    splats = [splat for splat in scan(env.read(f"{logs}/console").splitlines()) if not splat.title.startswith("kmemleak: ")]
+    if late and not splats and not again:
+        tap.say(f"# {mode}: late, once more: {late}")
+        return None
+    if late:
+        tap.check(f"{mode}: guest", False, late)
+    tap.say(f"# {mode}: splats: {len(splats)}")
+    tap.check(f"{mode}: no splat on the console", not splats, "\n".join(map(str, splats)))
+    return torture.counts["binds"] if torture else 0
+
+
 def boot(images, seconds, seed, logs):
-    """Boot the guest, and try; return the TAP."""
+    """Boot the guests, and try; return the TAP."""
     with Tap(f"{logs}/tap") as tap:
         tap.say("TAP version 13", f"# seed {seed}")
-        try:
-            guest = ChipGuest(f"{images}/torture.kernel", f"{images}/torture.initramfs", logs, smp=4,
-                              append=APPEND, trace=False, extra=("-icount", ICOUNT))
-            try:
-                tap.check("boot to user space", True)
-                run(guest, tap, seconds, seed)
-            finally:
-                guest.close()
-        except Exception as error:
-            tap.check("guest", False, machine.why(error, logs))
-        # Leaks have been checked.
-        splats = [splat for splat in scan(env.read(f"{logs}/console").splitlines())
-                  if not splat.title.startswith("kmemleak: ")]
-        tap.say(f"# splats: {len(splats)}")
-        tap.check("no splat on the console", not splats, "\n".join(map(str, splats)))
+        tap.guests = {}
+        for mode in MODES:
+            passed, failed = tap.passed, tap.failed
+            for again in (False, True):
+                binds = once(tap, mode, images, seconds / len(MODES), seed, f"{logs}/{mode}", again)
+                if binds is not None:
+                    break
+            tap.guests[mode] = tap.passed - passed, tap.failed - failed, f"{binds} binds"
+        tap.say(f"# binds, over both modes: {sum(int(note.split()[0]) for _, _, note in tap.guests.values())}")
         if tap.failed:
             # (On a full disk, all kinds of things go wrong.)
             env.need_space(50)

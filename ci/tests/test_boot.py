@@ -84,6 +84,40 @@ def test_socket_in_a_long_folder(toy):
     assert all(len(path) < 108 for path in paths), paths
 
 
+# --- torture ------------------------------------------------------------------
+
+TORTURE = """
+import sys
+import env, torture
+from machine import GuestError, NoAnswer
+
+class Guest:
+    def __init__(self, _kernel, _initramfs, logs, **_):
+        env.write(f"{logs}/console", "WARNING: kernel/foo.c:12 at bar\\n" if sys.argv[1] == "splat" else "")
+    def close(self): pass
+
+def run(torture, tap, seconds, rng):
+    torture.counts["binds"] += 300
+    if sys.argv[1] != "fine" and (sys.argv[1] != "once" or not tap.late):
+        tap.late = True
+        raise GuestError("wrong") if sys.argv[1] == "wrong" else NoAnswer("no answer")
+
+torture.ChipGuest, torture.run, torture.Tap.late = Guest, run, False
+for mode in torture.MODES:
+    env.Path("logs", mode).mkdir(parents=True, exist_ok=True)
+tap = torture.boot("images", 10, 7, "logs")
+sys.exit(tap.failed)
+"""
+
+
+@pytest.mark.parametrize("what, failed, again, binds", [
+    ("fine", 0, 0, 600), ("once", 0, 1, 600), ("always", 2, 2, 600), ("wrong", 2, 0, 600), ("splat", 4, 0, 600)])
+def test_torture_again(toy, what, failed, again, binds):
+    """A guest that does not answer, without a splat, has a second chance, and nothing else has."""
+    said = toy.python(failed, ["# seed 7", f"# binds, over both modes: {binds}\n", f"{failed} failed"], "-c", TORTURE, what)
+    assert said.count("late, once more") == again
+
+
 # --- comparison --------------------------------------------------------------
 
 SET = '"$ gpioset", "w 3fc 01"'
