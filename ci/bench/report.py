@@ -54,7 +54,7 @@ def qemu(o, folder, log):
         # The counter of a CPU of an older kind goes at 62.5 MHz, that of `max` at 1 GHz in
         # QEMU 10: a tick is an instruction then.
         *virt.machine("dtb-randomness=off", cpu="max,pauth-impdef=on", memory=512),
-        *virt.booting(f"{o}/arch/arm64/boot/Image", f"{folder}/initramfs", log, "nokaslr"),
+        *virt.booting(f"{o}/arch/arm64/boot/Image", f"{folder}/initramfs", f"file:{log}", "nokaslr"),
         "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
     ]
     try:

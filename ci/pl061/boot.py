@@ -24,7 +24,9 @@ LIBRARIES = ("ld-linux-aarch64.so.1", "libc.so.6", "libgpiod.so.3", "libgcc_s.so
 MODULES = {"c": "gpio-pl061", "rust": "gpio_pl061_rust"}
 # What is done, and which options it takes.
 DOES = {"": ("driver", "compare", "flavour", "defconfig", "build"),
-        "torture": ("driver", "seconds", "seed")}
+        "torture": ("driver", "seconds", "seed"),
+        "shell": ("driver", "flavour", "acpi"),
+        "drive": ()}
 
 
 def given(arguments) -> argparse.Namespace:
@@ -32,8 +34,9 @@ def given(arguments) -> argparse.Namespace:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("--driver", "--flavour", "--seconds", "--seed"):
         parser.add_argument(name, nargs="?", const="none", default="")
-    for name in ("--compare", "--defconfig", "--build", "--torture"):
+    for name in ("--compare", "--defconfig", "--build", "--torture", "--shell", "--acpi"):
         parser.add_argument(name, action="store_true")
+    parser.add_argument("--drive", nargs="+", default=[])
     parser.error = usage_error
     asked, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -53,6 +56,8 @@ def given(arguments) -> argparse.Namespace:
         usage_error("--build goes with --defconfig, and takes one driver")
     if asked.flavour and asked.defconfig:
         usage_error("--defconfig has a configuration of its own")
+    if not all(re.fullmatch("[0-7]=[01]", change) for change in asked.drive):
+        usage_error("--drive takes LINE=LEVEL, of lines 0 to 7")
     # Each kind of run has logs and images of its own.
     asked.kind = Path("boot", *filter(None, (asked.flavour, asked.torture and "torture", asked.defconfig and "defconfig",
                                              asked.build and "build")))
@@ -174,6 +179,12 @@ def both(asked: argparse.Namespace) -> Tap:
 
 def main(arguments) -> int:
     asked = given(arguments)
+    if asked.drive:
+        initramfs.qmp()
+        import chip
+        import shell
+        shell.drive(chip.Chip(), [change.split("=") for change in asked.drive])
+        return 0
     env.snapshot()
     initramfs.ready("fdtput", "fdtget", "iasl", build.llvm("llvm-cxxfilt"), programs=PROGRAMS)
     env.lock("lock.defconfig" if asked.build else "lock")
@@ -183,6 +194,12 @@ def main(arguments) -> int:
     if asked.build:
         kernels.defconfig()
         return 0
+    if asked.shell:
+        import scenario
+        import shell
+        kernels.builtin()
+        shell.run(kernels.images / "builtin.kernel", kernels.images / "builtin.initramfs",
+                  *((scenario.ACPI, "acpi=force") if asked.acpi else ()))
     try:
         tap = both(asked) if asked.compare else kernels.torture() if asked.torture else kernels.scenario()
     except compare.DifferencesError as error:

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest whose PL061 is looked at."""
+"""A machine whose PL061 is looked at."""
 from machine import Guest
+from machine import Outside
 
 
-class ChipGuest(Guest):
+class Chip(Outside):
     CHIP, ADDRESS = "pl061", 0x09030000
+
+
+class ChipGuest(Chip, Guest):
+    pass

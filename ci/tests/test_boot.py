@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/boot: arguments, the scenario's end, and the comparison of two drivers."""
+import concurrent.futures
 import json
 import re
 
 import pytest
+
+from conftest import until
 
 
 @pytest.mark.parametrize("arguments, says", [
@@ -18,6 +21,9 @@ import pytest
     ("--torture --defconfig", "--defconfig does not go with --torture"),
     ("--flavour lockdep", "flavour lockdep has not what the guests need"),
     ("--flavour nonsense", "no flavour 'nonsense'"),
+    ("--drive", "expected at least one argument"),
+    ("--drive 8=1", "--drive takes LINE=LEVEL"),
+    ("--drive 4=1", "no guest to drive"),
 ])
 def test_wrong_arguments(toy, arguments, says):
     toy.expect(2, says, f"scripts/boot {arguments}")
@@ -116,6 +122,47 @@ def test_torture_again(toy, what, failed, again, binds):
     """A guest that does not answer, without a splat, has a second chance, and nothing else has."""
     said = toy.python(failed, ["# seed 7", f"# binds, over both modes: {binds}\n", f"{failed} failed"], "-c", TORTURE, what)
     assert said.count("late, once more") == again
+
+
+# --- a guest at the terminal ---------------------------------------
+
+# What QEMU says, at the sockets that it is told of.
+MACHINE = """\
+import json, os, socket, sys
+print("arguments:", *sys.argv[1:], flush=True)
+links = {}
+for name in ("qtest", "qmp"):
+    where = sys.argv[sys.argv.index(f"-{name}") + 1].removeprefix("unix:").removesuffix(",server=on,wait=off")
+    links[name] = socket.socket(socket.AF_UNIX)
+    links[name].bind(where)
+    links[name].listen()
+qtest, qmp = (link.accept()[0] for link in links.values())
+def say(words):
+    qmp.sendall(json.dumps(words).encode() + b"\\n")
+say({"QMP": {"version": {"qemu": {"micro": 0, "minor": 0, "major": 7}, "package": ""}, "capabilities": []}})
+for answer in ({}, [{"name": "device[7]", "type": "child<pl061>"}]):
+    command = json.loads(qmp.recv(4096))
+    say({"return": answer, **({"id": command["id"]} if "id" in command else {})})
+while command := qtest.recv(4096):
+    print(command.decode(), end="", flush=True)
+    qtest.sendall(b"OK\\n")
+"""
+
+
+def test_shell(toy):
+    """Lines of a guest at one terminal are driven from another one."""
+    (toy.cache / "boot").mkdir()
+    (toy.root / "machine.py").write_text(MACHINE)
+    toy.program("qemu-system-aarch64", f'exec python3 {toy.root}/machine.py "$@"')
+    toy.need("venv/bin/python3")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        guest = pool.submit(toy.python, 0, ["-serial mon:stdio", "shell=1 acpi=force", "-M virt-4.1",
+                                            "set_irq_in /machine/unattached/device[7] unnamed-gpio-in 4 1\n"
+                                            "set_irq_in /machine/unattached/device[7] unnamed-gpio-in 5 0\n"],
+                            "-c", "import shell; shell.run('kernel', 'initramfs', ('-M', 'virt-4.1'), 'acpi=force')")
+        until((toy.cache / "boot/qmp").exists)
+        toy.expect(0, "", "scripts/boot --drive 4=1 5=0")
+        guest.result()
 
 
 # --- comparison --------------------------------------------------------------

@@ -35,6 +35,11 @@ def ready(*tools: str, programs=("busybox",)) -> None:
     """Have what commands need that build kernels and boot them."""
     env.prepared()
     build.need_tools("qemu-system-aarch64", *tools, *(str(PROGRAMS / "bin" / program) for program in programs))
+    qmp()
+
+
+def qmp() -> None:
+    """Go on in a Python that has qemu.qmp."""
     if not importlib.util.find_spec("qemu"):
         # (The Python that has it may have come just now.)
         python = str(CACHE / "venv/bin/python3")

@@ -70,10 +70,66 @@ def device_tree(path, edits, smp=2):
         _done("fdtput", *options.split(), path, *arguments)
 
 
-class Guest:
+class Outside:
+    """The machine from outside: sockets for qtest and QMP."""
+
     # What has lines: QEMU's name of it, and where its registers are.
     CHIP, ADDRESS = "", 0
 
+    def connect(self, qtest, qmp):
+        self.qtest, self.qtest_lock = qtest, threading.Lock()
+        self.qmp = QEMUMonitorProtocol(qmp)
+        self.qmp.connect()
+        self.chip = self._find(self.CHIP)
+
+    def _gone(self):
+        return GuestError("the guest is gone")
+
+    def _find(self, kind):
+        for item in self.qmp.cmd("qom-list", path="/machine/unattached"):
+            if item["type"] == f"child<{kind}>":
+                return f"/machine/unattached/{item['name']}"
+        raise GuestError(f"the machine has no {kind}")
+
+    def _qtest(self, command):
+        reply = b""
+        try:
+            with self.qtest_lock:
+                self.qtest.settimeout(30)
+                self.qtest.sendall(command.encode() + b"\n")
+                while not reply.endswith(b"\n"):
+                    data = self.qtest.recv(4096)
+                    if not data:
+                        raise self._gone()
+                    reply += data
+        except OSError as error:
+            raise GuestError(f"qtest: {command}: {error}") from None
+        if not reply.startswith(b"OK"):
+            raise GuestError(f"qtest: {command}: {reply.decode().strip()}")
+        return reply.decode().split()[1:]
+
+    def drive(self, line, level):
+        """Drive an input line of the chip from outside."""
+        self._qtest(f"set_irq_in {self.chip} unnamed-gpio-in {line} {level}")
+
+    def register(self, offset):
+        """Read a register of the chip from outside."""
+        return int(self._qtest(f"readb {self.ADDRESS + offset:#x}")[0], 16)
+
+    def write(self, offset, value):
+        """Write a register of the chip from outside."""
+        self._qtest(f"writeb {self.ADDRESS + offset:#x} {value:#x}")
+
+    def word(self, address):
+        """Read a word of memory from outside."""
+        return int(self._qtest(f"readl {address:#x}")[0], 16)
+
+    def write_word(self, address, value):
+        """Write a word of memory from outside."""
+        self._qtest(f"writel {address:#x} {value:#x}")
+
+
+class Guest(Outside):
     def __init__(self, kernel, initramfs, logs, smp=2, append="", dtb=None, trace=True, extra=()):
         os.makedirs(logs, exist_ok=True)
         self.logs = logs
@@ -81,7 +137,6 @@ class Guest:
         self.trace = f"{logs}/trace"
         self.count = 0
         self.buffer = b""
-        self.qtest_lock = threading.Lock()
         self.qmp = None
         for path in (self.console, self.trace):
             open(path, "w").close()
@@ -91,7 +146,7 @@ class Guest:
         links = [theirs for _, theirs in pairs.values()]
         command = [
             *virt.machine(smp=smp),
-            *virt.booting(kernel, initramfs, self.console, f"kunit.enable=0 {append}"),
+            *virt.booting(kernel, initramfs, f"file:{self.console}", f"kunit.enable=0 {append}"),
             *(word for name, (_, theirs) in pairs.items()
               for word in ("-chardev", f"socket,id={name},fd={theirs.fileno()}")),
             "-mon", "chardev=qmp,mode=control", "-qtest", "chardev:qtest", "-qtest-log", "/dev/null",
@@ -105,9 +160,7 @@ class Guest:
             link.close()
         try:
             self._answer("ready", 300)
-            self.qmp = QEMUMonitorProtocol(qmp)
-            self.qmp.connect()
-            self.chip = self._find(self.CHIP)
+            self.connect(self.qtest, qmp)
         except BaseException:
             self.close()
             raise
@@ -115,12 +168,6 @@ class Guest:
     def _gone(self):
         status = self.qemu.wait(10)
         return GuestError(f"the guest is gone: QEMU ended with status {status}, see {self.console}")
-
-    def _find(self, kind):
-        for item in self.qmp.cmd("qom-list", path="/machine/unattached"):
-            if item["type"] == f"child<{kind}>":
-                return f"/machine/unattached/{item['name']}"
-        raise GuestError(f"the machine has no {kind}")
 
     def _answer(self, ident, timeout):
         deadline = time.monotonic() + timeout
@@ -169,43 +216,6 @@ class Guest:
             if time.monotonic() > deadline:
                 break
         return found, output
-
-    def _qtest(self, command):
-        reply = b""
-        try:
-            with self.qtest_lock:
-                self.qtest.settimeout(30)
-                self.qtest.sendall(command.encode() + b"\n")
-                while not reply.endswith(b"\n"):
-                    data = self.qtest.recv(4096)
-                    if not data:
-                        raise self._gone()
-                    reply += data
-        except OSError as error:
-            raise GuestError(f"qtest: {command}: {error}, see {self.console}") from None
-        if not reply.startswith(b"OK"):
-            raise GuestError(f"qtest: {command}: {reply.decode().strip()}")
-        return reply.decode().split()[1:]
-
-    def drive(self, line, level):
-        """Drive an input line of the chip from outside."""
-        self._qtest(f"set_irq_in {self.chip} unnamed-gpio-in {line} {level}")
-
-    def register(self, offset):
-        """Read a register of the chip from outside."""
-        return int(self._qtest(f"readb {self.ADDRESS + offset:#x}")[0], 16)
-
-    def write(self, offset, value):
-        """Write a register of the chip from outside."""
-        self._qtest(f"writeb {self.ADDRESS + offset:#x} {value:#x}")
-
-    def word(self, address):
-        """Read a word of memory from outside."""
-        return int(self._qtest(f"readl {address:#x}")[0], 16)
-
-    def write_word(self, address, value):
-        """Write a word of memory from outside."""
-        self._qtest(f"writel {address:#x} {value:#x}")
 
     def mark(self):
         """A place in the trace, for `accesses`."""

@@ -8,8 +8,8 @@ def machine(*options, cpu="cortex-a57", memory=1024, smp=1):
             "-smp", str(smp), "-nodefaults", "-display", "none"]
 
 
-def booting(kernel, initramfs, console, append=""):
-    """What it does: boot, with the serial console in a file, and end at a reboot."""
-    return ["-accel", "tcg", "-no-reboot", "-serial", f"file:{console}",
+def booting(kernel, initramfs, serial, append=""):
+    """What it does: boot, with its console at `serial`, and end at a reboot."""
+    return ["-accel", "tcg", "-no-reboot", "-serial", serial,
             "-kernel", str(kernel), "-initrd", str(initramfs),
             "-append", f"console=ttyAMA0 panic=-1 {append}".strip()]
