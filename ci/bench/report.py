@@ -9,16 +9,14 @@ if the runs differ by more than 1 %.
 """
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
 
 import console
+import env
+import results
 import virt
-
-# The user's repository, where this is a copy of it.
-TOP = os.environ.get("SERIES_ORIGIN") or os.path.abspath(f"{__file__}/../../..")
 
 # Rows of ci/bench/: name, what it is, what is compared.
 ROWS = {
@@ -181,22 +179,11 @@ def chart(result):
             f'<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(body) + "\n</svg>\n")
 
 
-def store(path, content):
-    with open(f"{path}.new", "w") as new:
-        new.write(content)
-    os.replace(f"{path}.new", path)
-
-
 def write(result, markdown):
     """Put the results where the repository keeps them."""
-    store(f"{TOP}/ci/bench/results.json", json.dumps(result, indent=1) + "\n")
-    store(f"{TOP}/ci/bench/results.svg", chart(result))
-    with open(f"{TOP}/README.md") as readme:
-        text = readme.read()
-    marks = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->\n)", re.DOTALL)
-    if not marks.search(text):
-        raise SystemExit("report.py: README.md has no lines <!-- bench --> and <!-- /bench -->: put them back")
-    store(f"{TOP}/README.md", marks.sub(lambda m: m[1] + markdown + m[2], text))
+    env.write(f"{env.ORIGIN}/ci/bench/results.json", json.dumps(result, indent=1) + "\n")
+    env.write(f"{env.ORIGIN}/ci/bench/results.svg", chart(result))
+    results.in_readme("bench", markdown)
 
 
 def main(words):
@@ -229,14 +216,14 @@ def main(words):
                      for row in ROWS if {(row, "c"), (row, "rust")} <= runs[0].keys()},
             "bytes": dict(sizes(arguments.llvm, o, folder)),
         }
-    store(f"{arguments.logs}/results.json", json.dumps(result, indent=1) + "\n")
+    env.write(f"{arguments.logs}/results.json", json.dumps(result, indent=1) + "\n")
     for problem in wrong:
         print(f"report.py: {problem}", file=sys.stderr)
     if wrong:
         return 1
     markdown = table(result)
     print(markdown, end="")
-    store(f"{arguments.logs}/results.svg", chart(result))
+    env.write(f"{arguments.logs}/results.svg", chart(result))
     if arguments.write:
         write(result, markdown)
     return 0

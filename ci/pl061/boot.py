@@ -13,6 +13,7 @@ import build
 import compare
 import env
 import initramfs
+import table
 from env import CACHE, LOGS, TOP, usage_error
 from tap import Tap
 
@@ -26,7 +27,8 @@ MODULES = {"c": "gpio-pl061", "rust": "gpio_pl061_rust"}
 DOES = {"": ("driver", "compare", "flavour", "defconfig", "build"),
         "torture": ("driver", "seconds", "seed"),
         "shell": ("driver", "flavour", "acpi"),
-        "drive": ()}
+        "drive": (),
+        "write": ()}
 
 
 def given(arguments) -> argparse.Namespace:
@@ -34,7 +36,7 @@ def given(arguments) -> argparse.Namespace:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("--driver", "--flavour", "--seconds", "--seed"):
         parser.add_argument(name, nargs="?", const="none", default="")
-    for name in ("--compare", "--defconfig", "--build", "--torture", "--shell", "--acpi"):
+    for name in ("--compare", "--defconfig", "--build", "--torture", "--shell", "--acpi", "--write"):
         parser.add_argument(name, action="store_true")
     parser.add_argument("--drive", nargs="+", default=[])
     parser.error = usage_error
@@ -147,6 +149,7 @@ class Kernels:
             step()
         guests = [name for name, machine in scenario.GUESTS.items() if self.asked.all or not machine.more]
         tap = scenario.boot(self.driver, self.images, DIFFERENCES, self.logs, guests, indent)
+        self.result(tap.guests)
         env.say(f"boot: {self.logs}/tap; console and trace of each guest in {self.logs}/*/")
         return tap
 
@@ -154,8 +157,14 @@ class Kernels:
         import torture
         self.module("torture", CACHE / "o/torture", "rust", "boot", "pl061", "module", "torture")
         tap = torture.boot(self.images, int(self.asked.seconds or 60), int(self.asked.seed or time.time()), self.logs)
+        self.result(tap.guests)
         env.say(f"boot: {self.logs}/tap; consoles in {self.logs}/*/")
         return tap
+
+    def result(self, guests) -> None:
+        """For `--write`."""
+        kind = self.asked.torture and "torture" or self.asked.defconfig and "defconfig" or self.asked.flavour
+        table.keep(self.logs / "result.json", kind, self.driver, guests)
 
 
 def both(asked: argparse.Namespace) -> Tap:
@@ -186,6 +195,8 @@ def main(arguments) -> int:
         shell.drive(chip.Chip(), [change.split("=") for change in asked.drive])
         return 0
     env.snapshot()
+    if asked.write:
+        return table.write()
     initramfs.ready("fdtput", "fdtget", "iasl", build.llvm("llvm-cxxfilt"), programs=PROGRAMS)
     env.lock("lock.defconfig" if asked.build else "lock")
     env.need_space(4000)

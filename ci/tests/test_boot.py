@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import until
+from conftest import append, edit, until
 
 
 @pytest.mark.parametrize("arguments, says", [
@@ -24,6 +24,7 @@ from conftest import until
     ("--drive", "expected at least one argument"),
     ("--drive 8=1", "--drive takes LINE=LEVEL"),
     ("--drive 4=1", "no guest to drive"),
+    ("--write", "no result of scripts/boot with this series"),
 ])
 def test_wrong_arguments(toy, arguments, says):
     toy.expect(2, says, f"scripts/boot {arguments}")
@@ -124,7 +125,7 @@ def test_torture_again(toy, what, failed, again, binds):
     assert said.count("late, once more") == again
 
 
-# --- a guest at the terminal ---------------------------------------
+# --- a guest at the terminal, and results -------------------------------------
 
 # What QEMU says, at the sockets that it is told of.
 MACHINE = """\
@@ -163,6 +164,26 @@ def test_shell(toy):
         until((toy.cache / "boot/qmp").exists)
         toy.expect(0, "", "scripts/boot --drive 4=1 5=0")
         guest.result()
+
+
+def test_results_in_readme(toy):
+    """Those with this series, whatever was run."""
+    append(toy.repo / "README.md", "<!-- boot -->\n<!-- /boot -->\n")
+    results = toy.cache / "log/boot"
+    for kind, driver in ("lockdep", "c"), ("rt", "rust"), ("lockdep", "rust"), ("kasan", "rust"):
+        (results / kind / driver).mkdir(parents=True)
+        toy.python(0, "", "-c", "import sys, table; table.keep(*sys.argv[1:4], {'stock': (5, 0), sys.argv[2]: (1, 2, 'note')})",
+                   results / kind / driver / "result.json", kind, driver)
+    edit(results / "kasan/rust/result.json", '"tip": "', '"tip": "older')
+    toy.expect(0, "", "scripts/boot --write")
+    assert """<!-- boot -->
+| guest | lockdep: Rust | lockdep: C | rt: Rust |
+| --- | ---: | ---: | ---: |
+| stock | 5 | 5 | 5 |
+| lockdep | 1, **2 failed**; note | 1, **2 failed**; note |  |
+| rt |  |  | 1, **2 failed**; note |
+<!-- /boot -->
+""" in (toy.repo / "README.md").read_text()
 
 
 # --- comparison --------------------------------------------------------------

@@ -20,6 +20,7 @@ import holders
 
 TOP = Path(os.environ["SERIES_TOP"])            # the snapshot that we run in
 CACHE = Path(os.environ["SERIES_CACHE"])
+ORIGIN = Path(os.environ.get("SERIES_ORIGIN", TOP))     # where the user called us
 STATE = os.environ.get("SERIES_STATE", "")
 PROG = os.environ["SERIES_PROG"]
 COMMAND = os.environ.get("SERIES_COMMAND", PROG)        # what people type for it

@@ -37,6 +37,16 @@ def write_json(path, value) -> None:
     env.write(path, json.dumps(cleaned(value), indent=1) + "\n")
 
 
+def in_readme(name: str, markdown: str) -> None:
+    """Put a table between its two marks in README.md, of the user's repository where this is a copy of it."""
+    path = env.ORIGIN / "README.md"
+    before, begin, rest = path.read_text().partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- /{name} -->\n")
+    if not end:
+        env.die(2, f"README.md has no lines <!-- {name} --> and <!-- /{name} -->: put them back")
+    env.write(path, before + begin + markdown + end + after)
+
+
 @dataclass
 class Case:
     suite: str              # for JUnit: FLAVOUR.NNNN.SUITE, or the name of a command
