@@ -16,7 +16,7 @@ from env import CACHE, LOGS
 HERE = Path(__file__).parent
 BENCH, OUT = CACHE / "bench", LOGS / "bench"
 # Besides what is in ci/bench/.
-DRIVERS = "gpio-pl061.c", "gpio_pl061_rust.rs"
+SOURCES = "gpio/gpio-pl061.c", "gpio/gpio_pl061_rust.rs", "gpu/drm/drm_exec.c"
 
 
 def modules(name: str, o: Path, folder: Path, of: build.Flavour) -> None:
@@ -25,8 +25,8 @@ def modules(name: str, o: Path, folder: Path, of: build.Flavour) -> None:
     for clippy in ("CLIPPY=1", "CLIPPY="):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(HERE, folder)
-        for driver in DRIVERS:
-            shutil.copy(build.WORK / "drivers/gpio" / driver, folder)
+        for source in SOURCES:
+            shutil.copy(build.WORK / "drivers" / source, folder)
         log.unlink(missing_ok=True)
         failed = env.run(f"bench: {name}: modules", log,
                          build.make(o, f"-j{env.JOBS}", clippy, f"M={folder}", "modules", of=of))

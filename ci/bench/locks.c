@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Spinlocks and wound/wait mutexes: the C side, and the list of rows. */
+#include <drm/drm_exec.h>
+#include <drm/drm_gem.h>
+#include <linux/dma-resv.h>
 #include <linux/irqflags.h>
 #include <linux/printk.h>
 #include <linux/spinlock.h>
@@ -11,6 +14,7 @@ DEFINE_WD_CLASS(bench_class);
 
 static DEFINE_RAW_SPINLOCK(spinlock);
 static struct object objects[64];
+static struct drm_gem_object gems[64];
 
 static void c_raw(void *object, unsigned long n)
 {
@@ -70,6 +74,29 @@ static void c_ww_ctx(void *object, unsigned long n)
 	BENCH_REPEAT(n) {
 		if (!ww_mutex_lock(&first->mutex, &ctx))
 			ww_mutex_unlock(&first->mutex);
+	}
+	ww_acquire_fini(&ctx);
+}
+
+/* What a transaction does for an object that it finds on its way. */
+static void c_ww_list(void *object, unsigned long n)
+{
+	struct object *first = object;
+	struct ww_acquire_ctx ctx;
+	LIST_HEAD(list);
+
+	ww_acquire_init(&ctx, &bench_class);
+	BENCH_REPEAT(n) {
+		int ret = ww_mutex_lock(&first->mutex, &ctx);
+
+		if (ret == -EALREADY)
+			continue;
+		if (ret == -EDEADLK)
+			break;
+		list_add_tail(&first->locked, &list);
+
+		list_del(&first->locked);
+		ww_mutex_unlock(&first->mutex);
 	}
 	ww_acquire_fini(&ctx);
 }
@@ -190,6 +217,47 @@ static void c_found_64(void *object, unsigned long n)
 	found(object, 64, n);
 }
 
+#ifndef CONFIG_DRM
+/* No object is freed. */
+void drm_gem_object_free(struct kref *kref)
+{
+}
+#endif
+
+static noinline void exec(struct drm_gem_object *objects, int count, unsigned long n)
+{
+	BENCH_REPEAT(n) {
+		struct drm_exec exec;
+
+		drm_exec_init(&exec, DRM_EXEC_IGNORE_DUPLICATES, count);
+		drm_exec_until_all_locked(&exec) {
+			for (int i = 0; i < count; i++) {
+				int ret = drm_exec_lock_obj(&exec, &objects[i]);
+
+				drm_exec_retry_on_contention(&exec);
+				if (ret)
+					break;
+			}
+		}
+		drm_exec_fini(&exec);
+	}
+}
+
+static void c_exec_2(void *object, unsigned long n)
+{
+	exec(object, 2, n);
+}
+
+static void c_exec_8(void *object, unsigned long n)
+{
+	exec(object, 8, n);
+}
+
+static void c_exec_64(void *object, unsigned long n)
+{
+	exec(object, 64, n);
+}
+
 /* It is older than all that the loops begin, so that they have to back off. */
 static struct ww_acquire_ctx holder;
 
@@ -242,26 +310,37 @@ static const struct {
 	{ name, 1000, &spinlock, { c, bench_c_empty }, { rust, bench_rust_empty } }
 #define MUTEX(name, n, c, rust) \
 	{ name, n, objects, { c, bench_c_empty }, { rust, bench_rust_empty } }
+#define GEM(name, n, c, rust) \
+	{ name, n, gems, { c, bench_c_empty }, { rust, bench_rust_empty } }
 	LOCK("raw_spin_lock", c_raw, bench_rust_raw),
 	LOCK("raw_spin_lock_irqsave", c_irqsave, bench_rust_raw_irq),
 	LOCK("raw_spin_lock_irq_disable", c_counted, bench_rust_raw_irq),
 	LOCK("lock_with", c_raw_irqs_off, bench_rust_raw_irq_with),
 	MUTEX("ww_mutex", 1000, c_ww, bench_rust_ww),
 	MUTEX("ww_mutex_ctx", 1000, c_ww_ctx, bench_rust_ww_ctx),
-	MUTEX("ww_mutex_round", 1000, c_ww_ctx, bench_rust_ww_round),
+	MUTEX("ww_mutex_round", 1000, c_ww_list, bench_rust_ww_round),
 	MUTEX("ww_mutex_all_2", 500, c_found_2, bench_rust_all_2),
 	MUTEX("ww_mutex_all_8", 200, c_found_8, bench_rust_all_8),
 	MUTEX("ww_mutex_all_64", 50, c_found_64, bench_rust_all_64),
+	MUTEX("ww_mutex_new_8", 200, c_found_8, bench_rust_new_8),
 	MUTEX("ww_mutex_known_64", 50, c_known_64, bench_rust_all_64),
 	MUTEX("ww_mutex_guards_8", 200, c_found_8, bench_rust_guards_8),
 	{ "ww_mutex_back_off", 200, objects,
 	  { c_back_off, c_hold }, { bench_rust_back_off, bench_rust_hold } },
+	GEM("drm_exec_2", 200, c_exec_2, bench_rust_exec_2),
+	GEM("drm_exec_8", 100, c_exec_8, bench_rust_exec_8),
+	GEM("drm_exec_64", 50, c_exec_64, bench_rust_exec_64),
 };
 
 int bench_locks(void)
 {
 	for (int i = 0; i < ARRAY_SIZE(objects); i++)
 		ww_mutex_init(&objects[i].mutex, &bench_class);
+	for (int i = 0; i < ARRAY_SIZE(gems); i++) {
+		kref_init(&gems[i].refcount);
+		gems[i].resv = &gems[i]._resv;
+		dma_resv_init(gems[i].resv);
+	}
 	ww_acquire_init(&holder, &bench_class);
 
 	for (int i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -29,7 +29,11 @@ bench_loop_t bench_rust_ww_round;
 bench_loop_t bench_rust_all_2;
 bench_loop_t bench_rust_all_8;
 bench_loop_t bench_rust_all_64;
+bench_loop_t bench_rust_new_8;
 bench_loop_t bench_rust_guards_8;
+bench_loop_t bench_rust_exec_2;
+bench_loop_t bench_rust_exec_8;
+bench_loop_t bench_rust_exec_64;
 bench_loop_t bench_rust_hold;
 bench_loop_t bench_rust_back_off;
 

@@ -9,6 +9,7 @@ use core::{
 };
 use kernel::{
     bindings,
+    dma_buf::dma_resv::DmaResv,
     interrupt::local_interrupt_disable,
     prelude::*,
     sync::{
@@ -16,11 +17,13 @@ use kernel::{
             AcquireCtx,
             Class,
             LockSet,
-            Mutex, //
+            Mutex,
+            NamedClass, //
         },
         RawSpinLock,
         RawSpinLockIrq, //
     },
+    types::Opaque, //
 };
 use pin_init::stack_pin_init;
 
@@ -35,8 +38,11 @@ unsafe extern "C" {
 /// The class of the mutexes.
 enum BenchClass {}
 
+// SAFETY: The type stands for `bench_class`. `unlock()` is the provided one.
+unsafe impl Class for BenchClass {}
+
 // SAFETY: `locks.c` defines it, and it is changed by the functions for it only.
-unsafe impl Class for BenchClass {
+unsafe impl NamedClass for BenchClass {
     #[inline]
     fn as_raw() -> *mut bindings::ww_class {
         &raw mut bench_class
@@ -145,9 +151,9 @@ unsafe extern "C" fn bench_rust_ww_round(object: *mut c_void, n: usize) {
 
 /// Objects that stay locked to the end of the run.
 #[inline(always)]
-fn all(objects: &[Object], n: usize) {
+fn all<const N: usize>(objects: &[Object; N], n: usize) {
     // There is no loop for each number of objects.
-    let objects = black_box(objects);
+    let objects = black_box(objects.as_slice());
     let mut set = LockSet::new();
 
     repeat(n, || {
@@ -176,6 +182,77 @@ unsafe extern "C" fn bench_rust_all_8(object: *mut c_void, n: usize) {
 unsafe extern "C" fn bench_rust_all_64(object: *mut c_void, n: usize) {
     // SAFETY: By the safety requirements.
     all(unsafe { objects::<64>(object) }, n);
+}
+
+/// # Safety
+///
+/// `object` points to an initialised array of 8 objects.
+#[no_mangle]
+unsafe extern "C" fn bench_rust_new_8(object: *mut c_void, n: usize) {
+    // SAFETY: By the safety requirements.
+    let objects = black_box(unsafe { objects::<8>(object) }.as_slice());
+
+    repeat(n, || {
+        let _ = LockSet::new().run(|round| {
+            for object in objects {
+                mem::forget(round.lock(object)?);
+            }
+            Ok(())
+        });
+    });
+}
+
+/// GEM objects that are locked by a new set each time.
+///
+/// # Safety
+///
+/// `object` points to an array of `N` objects with initialised reservation objects.
+#[inline(always)]
+unsafe fn exec<const N: usize>(object: *mut c_void, n: usize) {
+    // SAFETY: By the safety requirements.
+    let gems: &[Opaque<bindings::drm_gem_object>; N] = unsafe { &*object.cast() };
+    let gems = black_box(gems.as_slice());
+
+    repeat(n, || {
+        let _ = LockSet::new().run_then(
+            |round| {
+                // SAFETY: The reservation objects are initialised, and in place.
+                let resvs = gems
+                    .iter()
+                    .map(|gem| unsafe { DmaResv::from_raw((*gem.get()).resv) });
+
+                round.hold_all::<()>(resvs.map(|resv| &**resv))
+            },
+            |_, _| (),
+        );
+    });
+}
+
+/// # Safety
+///
+/// As for [`exec()`], with 2 of them.
+#[no_mangle]
+unsafe extern "C" fn bench_rust_exec_2(object: *mut c_void, n: usize) {
+    // SAFETY: By the safety requirements.
+    unsafe { exec::<2>(object, n) };
+}
+
+/// # Safety
+///
+/// As for [`exec()`], with 8 of them.
+#[no_mangle]
+unsafe extern "C" fn bench_rust_exec_8(object: *mut c_void, n: usize) {
+    // SAFETY: By the safety requirements.
+    unsafe { exec::<8>(object, n) };
+}
+
+/// # Safety
+///
+/// As for [`exec()`], with 64 of them.
+#[no_mangle]
+unsafe extern "C" fn bench_rust_exec_64(object: *mut c_void, n: usize) {
+    // SAFETY: By the safety requirements.
+    unsafe { exec::<64>(object, n) };
 }
 
 /// # Safety

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //! There is no reservation lock by itself, and no guard that outlives its object.
-use kernel::dma_resv::{DmaResv, ReservationClass};
+use kernel::dma_buf::dma_resv::{DmaResv, ReservationClass};
 use kernel::prelude::*;
 use kernel::sync::lock::ww_mutex::{define_wd_class, LockSet, Mutex};
 

@@ -1,62 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What callbacks of interrupts get can be neither kept nor sent nor made.
+//! What callbacks get can be neither kept nor sent nor made.
 use core::cell::Cell;
-use kernel::gpio::driver::{IrqChip, ParentIrq};
+use kernel::gpio::driver::{ChainedHandler, Chip, IrqChip, LineIrq, LockedLineIrq, ParentIrq, Registered};
 use kernel::interrupt::LocalInterruptDisabled;
-use kernel::irq::chained::{Context, Domain, Handler};
-use kernel::irq::chip::{Irq, LockedIrq, Parent};
+use kernel::irq::chained::Handling;
+use kernel::irq::chip::{Flow, Irq};
 
 fn send<T: Send>() {}
 fn share<T: Sync>() {}
 
-pub struct Keep<'a> {
-    context: Cell<Option<&'a Context>>,
+pub struct Keep<'a, T: IrqChip> {
+    chip: Cell<Option<&'a Registered<'a, T>>>,
+    irq: Cell<Option<&'a LineIrq<'a, T>>>,
     token: Cell<Option<&'a LocalInterruptDisabled>>,
-    irq: Cell<Option<&'a LockedIrq>>,
 }
 
-impl<'a> Keep<'a> {
-    pub fn handle(&self, context: &Context) {
-        self.context.set(Some(context)); //~ E0621
-        self.token.set(Some(context.interrupt_disabled())); //~ E0621
+impl<'a, T: IrqChip> Keep<'a, T> {
+    pub fn get(&self, chip: &Registered<'_, T>) {
+        self.chip.set(Some(chip)); //~ E0621
+        let _ = chip.data();
     }
 
-    pub fn handle_parent<C: IrqChip>(&self, parent: &ParentIrq<'_, C>) {
-        self.token.set(Some(parent.interrupt_disabled())); //~ E0621
-    }
-
-    pub fn mask(&self, irq: &Irq) {
+    pub fn mask(&self, irq: &LineIrq<'_, T>) {
+        self.irq.set(Some(irq)); //~ E0621
         self.token.set(Some(irq.interrupt_disabled())); //~ E0621
     }
 
-    pub fn set_type(&self, irq: &LockedIrq) {
-        self.irq.set(Some(irq)); //~ E0621
+    // Only set_type() can set the handler.
+    pub fn unmask(&self, irq: &LineIrq<'_, T>) {
+        irq.set_handler(Flow::Level); //~ E0133
     }
 
-    pub fn kept(&self, domain: &Domain) {
-        if let Some(context) = self.context.take() {
-            let _ = context.handle_domain_irq(domain, 0);
-        }
+    pub fn set_type(&self, irq: &LockedLineIrq<'_, T>) {
+        irq.set_handler(Flow::Level);
+        self.token.set(Some(irq.interrupt_disabled())); //~ E0621
     }
 }
 
-pub struct Shared(u32);
-impl Handler for Shared { fn handle(&self, _context: &Context) {} }
+pub fn handle<'a, T: ChainedHandler>(keep: &Keep<'a, T>, parent: &ParentIrq<'_, T>) {
+    keep.token.set(Some(parent.interrupt_disabled())); //~ E0621
+}
 
-// A handler is called on any processor.
-pub struct NotShared(Cell<u32>);
-impl Handler for NotShared { fn handle(&self, _context: &Context) {} } //~ E0277
-
-pub fn check<C: IrqChip>() {
-    send::<Context>(); //~ E0277
-    share::<Context>(); //~ E0277
-    send::<ParentIrq<'static, C>>(); //~ E0277
-    share::<ParentIrq<'static, C>>(); //~ E0277
+pub fn check<T: ChainedHandler>() {
     send::<&'static Irq>(); //~ E0277
-    send::<&'static LockedIrq>(); //~ E0277
-    send::<Parent>(); //~ E0277
-    let _ = Context { desc: core::ptr::null_mut(), _not_send: kernel::types::NotThreadSafe }; //~ E0451
-    let _ = Parent::new(1); //~ E0133
+    send::<LineIrq<'static, T>>(); //~ E0277
+    share::<LineIrq<'static, T>>(); //~ E0277
+    send::<LockedLineIrq<'static, T>>(); //~ E0277
+    send::<ParentIrq<'static, T>>(); //~ E0277
+    share::<ParentIrq<'static, T>>(); //~ E0277
+    send::<Handling>(); //~ E0277
+    let _ = Handling::enter(core::ptr::null_mut()); //~ E0133
 
-    share::<Domain>();
+    share::<Registered<'static, T>>();
+}
+
+pub fn device<T: Chip>(chip: &Registered<'_, T>) -> &'static kernel::device::Device<kernel::device::Bound> {
+    return chip.parent(); //~ lifetime
+    loop {}
 }

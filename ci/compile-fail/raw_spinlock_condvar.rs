@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Nobody goes to sleep with a raw spinlock.
 use kernel::interrupt::LocalInterruptDisabled;
+use kernel::sync::lock::{Backend, CondVarBackend};
 use kernel::sync::{CondVar, Mutex, RawSpinLock, RawSpinLockIrq, SpinLock, SpinLockIrq};
 
 pub fn raw(
@@ -23,3 +24,21 @@ pub fn others(condvar: &CondVar, a: &Mutex<u32>, b: &SpinLock<u32>, c: &SpinLock
     condvar.wait(&mut b.lock());
     condvar.wait(&mut c.lock());
 }
+
+pub struct Own;
+
+// SAFETY: A snippet.
+unsafe impl Backend for Own {
+    type State = ();
+    type GuardState = ();
+
+    unsafe fn init(_: *mut (), _: *const u8, _: *mut kernel::bindings::lock_class_key) {}
+    unsafe fn lock(_: *mut ()) {}
+    unsafe fn try_lock(_: *mut ()) -> Option<()> {
+        None
+    }
+    unsafe fn unlock(_: *mut (), _: &()) {}
+    unsafe fn assert_is_held(_: *mut ()) {}
+}
+
+impl CondVarBackend for Own {} //~ E0200

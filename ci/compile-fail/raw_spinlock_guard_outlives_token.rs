@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A guard from `lock_with()` holds on to the token.
+//! A guard from `lock_with()` holds on to the token, and so does its lock.
 use kernel::interrupt::local_interrupt_disable;
-use kernel::sync::RawSpinLockIrq;
+use kernel::sync::{RawSpinLockIrq, RawSpinLockIrqHeldGuard};
 
-pub fn lock_with(lock: &RawSpinLockIrq<u32>) {
+pub fn dropped(lock: &RawSpinLockIrq<u32>) {
     let token = local_interrupt_disable();
     let guard = lock.lock_with(&token);
     drop(token); //~ E0505
     drop(guard);
 }
 
-pub fn try_lock_with(lock: &RawSpinLockIrq<u32>) {
+pub fn forgotten(lock: &RawSpinLockIrq<u32>) {
     let token = local_interrupt_disable();
-    let guard = lock.try_lock_with(&token);
+    let guard = lock.lock_with(&token);
     core::mem::forget(token); //~ E0505
     drop(guard);
+}
+
+pub fn lock_of_the_guard(lock: &RawSpinLockIrq<u32>) {
+    let token = local_interrupt_disable();
+    let held = lock.lock_with(&token).lock_ref();
+    drop(token); //~ E0505
+    drop(held.lock());
 }
 
 pub fn kept<'a>(lock: &'a RawSpinLockIrq<u32>) {
@@ -25,5 +32,5 @@ pub fn kept<'a>(lock: &'a RawSpinLockIrq<u32>) {
     }
     drop(kept.take());
     kept = Some(lock.lock_with(&local_interrupt_disable())); //~ E0716
-    let _: Option<kernel::sync::RawSpinLockGuard<'_, u32>> = kept;
+    let _: Option<RawSpinLockIrqHeldGuard<'_, u32>> = kept;
 }

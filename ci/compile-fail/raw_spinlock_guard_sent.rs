@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Guards and tokens stay in the context that made them.
 use kernel::interrupt::{local_interrupt_disable, LocalInterruptDisabled};
-use kernel::sync::{RawSpinLock, RawSpinLockIrq};
+use kernel::sync::{Mutex, MutexGuard, RawSpinLock, RawSpinLockIrq};
 
 fn send<T: Send>(_: T) {}
 fn share<T: Sync>(_: &T) {}
@@ -13,9 +13,10 @@ pub fn guards(plain: &RawSpinLock<u32>, irq: &RawSpinLockIrq<u32>, token: &Local
     send(token); //~ E0277
     send(local_interrupt_disable()); //~ E0277
     share(&local_interrupt_disable()); //~ E0277
-    // It lends a token, which is true on its own processor only.
+    // Preemption or interrupts are disabled on their own CPU only.
+    share(&plain.lock()); //~ E0277
     share(&irq.lock()); //~ E0277
-    share(&plain.lock());
+    share(&irq.lock_with(token)); //~ E0277
     share(plain);
     share(irq);
 }
@@ -24,4 +25,11 @@ pub fn data(plain: &RawSpinLock<*mut u8>, irq: &RawSpinLockIrq<*mut u8>) {
     let _ = (plain, irq);
     share(plain); //~ E0277
     share(irq); //~ E0277
+}
+
+/// What is `Sync` but not `Send` must not be accessed through the lock of a shared guard.
+pub fn lock_of_a_shared_guard(number: &Mutex<u32>, mutex: &Mutex<MutexGuard<'_, u32>>) {
+    share(&number.lock());
+    share(&*mutex.lock());
+    share(&mutex.lock()); //~ E0277
 }

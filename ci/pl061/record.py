@@ -31,10 +31,9 @@ C = [(r"pl061_(get|set)_value", r"gpio_chip.\1"),
      (r"pl061_gpio_driver_(init|exit)", r""),
      (r"pl061_(\w+)", r"gpio_chip.\1")]
 # In Rust, tables point to functions of the abstractions, which are generic over the driver.
-RUST = [(r"kernel::irq::chained::(handle_irq)::.*", r"irq_desc.\1"),
-        (r"kernel::gpio::driver::(\w+)_callback::.*", r"gpio_chip.\1"),
-        (r"kernel::gpio::driver::irqchip::(\w+)_callback::.*", r"gpio_irq_chip.\1"),
-        (r"kernel::irq::chip::(\w+)_callback::.*", r"irq_chip.irq_\1"),
+RUST = [(r"kernel::gpio::driver::(\w+)_callback::.*", r"gpio_chip.\1"),
+        (r"kernel::gpio::driver::irqchip::parent_handler::.*", r"irq_desc.handle_irq"),
+        (r"kernel::gpio::driver::irqchip::(\w+)_callback::.*", r"irq_chip.irq_\1"),
         (r"<kernel::pm::.*>::(\w+)_callback.*", r"dev_pm_ops.\1"),
         (r"<kernel::amba::.*>::(\w+)_callback.*", r"amba_driver.\1"),
         (r"<kernel::driver::.*>::(\w+)_callback.*", r"device_driver.\1"),
