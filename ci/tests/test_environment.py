@@ -100,15 +100,6 @@ def test_questions_that_need_no_cache(toy, cache):
     assert before == set(toy.root.rglob("*"))
 
 
-def test_cache_of_an_older_version(toy):
-    """Only there is a hint how to keep it."""
-    theirs = toy.root / "theirs"
-    put(theirs / "file", "")
-    assert "touch" not in toy.expect(2, "no mark", "scripts/check", SERIES_CACHE=theirs)
-    (theirs / "lock.owner").touch()
-    toy.expect(2, f"touch {theirs}/.series-cache", "scripts/check", SERIES_CACHE=theirs)
-
-
 def listed(toy, **env):
     """The rows of the copy that is taken, and what copies there are."""
     said = toy.expect(0, "", "scripts/lib/glue snapshot scripts/test --list", **env)

@@ -24,18 +24,27 @@ die() { rc=$1; shift; say "$PROG: $*"; exit "$rc"; }
 # The comment at the head of a script is its manual page.
 usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$SELF"; }
 usage_error() { say "$PROG: $*"; say "Try '$COMMAND -h'."; exit 2; }
-# value OPTION [VALUE]
-value() { [ -n "${2:-}" ] || usage_error "$1 needs a value"; }
 
-# options "--FLAG --NAME= ..." ARGUMENT...: makes $FLAG 1, and $NAME what follows it.
+# options "--FLAG --NAME= TOPIC ..." ARGUMENT...: makes $FLAG 1, $NAME what follows it, and
+# $topic what is no option.
 options() {
 	takes=" $1 "
 	shift
 	while [ $# -gt 0 ]; do
+		option=${1#-}
+		option=${option#-}
 		case $1:$takes in
-		*[!a-z-]*:*) usage_error "unknown argument '$1'" ;;
-		*" $1= "*) value "$@"; eval "${1#--}=\$2"; shift ;;
-		*" $1 "*) eval "${1#--}=1" ;;
+		-*[!a-z-]*:*) usage_error "unknown argument '$1'" ;;
+		-*" $1= "*)
+			[ -n "${2:-}" ] || usage_error "$1 needs a value"
+			eval "$option=\$2"
+			shift
+			;;
+		-*" $1 "*) eval "$option=1" ;;
+		[!-]*:*" TOPIC "*)
+			[ -z "$topic" ] || usage_error "one topic at a time"
+			topic=$1
+			;;
 		*) usage_error "unknown argument '$1'" ;;
 		esac
 		shift
@@ -247,12 +256,8 @@ usable_cache() {
 	"$NOWHERE"/*) die 2 "none of HOME, XDG_CACHE_HOME and SERIES_CACHE is set: set SERIES_CACHE to a folder for trees and builds" ;;
 	*[[:space:]:]*) die 2 "the kernel cannot be built in '$CACHE', which has a blank or a colon in it: set SERIES_CACHE to another folder" ;;
 	esac
-	hint=
-	if [ -f "$CACHE/linux.git/series-version" ] || [ -f "$CACHE/lock.owner" ]; then
-		hint=" (or, as an older version of the scripts seems to have made it: touch $CACHE/$MARK)"
-	fi
 	[ -f "$CACHE/$MARK" ] || [ -z "$(ls -A "$CACHE" 2>/dev/null)" ] ||
-		die 2 "$CACHE has files in it, and no mark that it is ours: set SERIES_CACHE to a new folder$hint"
+		die 2 "$CACHE has files in it, and no mark ($MARK) that it is ours: set SERIES_CACHE to a new folder"
 }
 own_cache() {
 	usable_cache

@@ -188,9 +188,7 @@ def main(arguments) -> int:
     known = [row for row in found if row.when != "ahead"]
     chosen = [argument for argument in arguments if not argument.startswith("-")]
     for argument in arguments:
-        if argument.startswith("-") and argument not in ("--all", "--list"):
-            env.usage_error(f"unknown argument '{argument}'")
-        if argument in chosen and argument not in [row.name for row in known]:
+        if argument not in ("--all", "--list", *(row.name for row in known)):
             env.usage_error(f"no row '{argument}'; --list shows them")
     if "--list" in arguments:
         print(*(f"{row.name:14}{row.when:9}{row.shown()}" for row in known), sep="\n")
@@ -206,8 +204,6 @@ def main(arguments) -> int:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     link = LOGS / "test"
-    if link.is_dir() and not link.is_symlink():
-        shutil.rmtree(link)     # (of an older version)
     link.unlink(missing_ok=True)
     link.symlink_to(out.name)
     return Tests(picked, out).all(ahead)

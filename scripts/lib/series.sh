@@ -9,14 +9,12 @@ series_topics() { awk '/^# TOPIC / { print $3 }' "$SERIES"; }
 topic_needs() { awk -v t="$1" '/^# TOPIC / && $3 == t { for (i = 4; i <= NF; i++) print $i }' "$SERIES"; }
 # topic_stands_on TOPIC: what it needs, and what that needs, in order.
 topic_stands_on() {
-	awk -v t="$1" '
-		/^# TOPIC / { topic[++n] = $3; for (i = 4; i <= NF; i++) needs[n] = needs[n] " " $i }
-		END {
-			want[t]
-			for (k = n; k > 0; k--)
-				if (topic[k] in want) { m = split(needs[k], w); for (i = 1; i <= m; i++) want[w[i]] }
-			for (k = 1; k <= n; k++) if (topic[k] in want && topic[k] != t) print topic[k]
-		}' "$SERIES"
+	tac "$SERIES" | awk -v t="$1" '
+		BEGIN { want[t] }
+		/^# TOPIC / && $3 in want {
+			for (i = 4; i <= NF; i++) want[$i]
+			if ($3 != t) print $3
+		}' | tac
 }
 
 # series_patches [TOPIC]: file names in order.
