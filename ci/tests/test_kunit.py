@@ -15,9 +15,7 @@ WARN = "echo 'foo.c:3:1: warning: unused variable' >warn"
 # A change to patch 2, the message that it causes, and the counts of passed and failed patches.
 @pytest.mark.parametrize("change, says, counts", [
     (SPLAT, "WARNING: kernel/foo.c:12 at bar+0x1/0x2 (in culprit)", "1 passed, 2 failed"),
-    ("rm suites/rust_two", "suite rust_two has vanished", "2 passed, 1 failed"),
     ("echo SKIP >status", "suite rust_one: 0 tests pass, 1 did at the patch before", "1 passed, 2 failed"),
-    ("echo SKIP >status", "no test passed", "1 passed, 2 failed"),
     ("echo FAIL/PASS >status", "rust_one: case/of 1: FAIL", "1 passed, 2 failed"),
     (": >console", "no KUnit on the console", "1 passed, 2 failed"),
     ("sed -i 's/cat warn/false/' Makefile", "build failed", "1 passed, 2 failed"),
@@ -35,8 +33,8 @@ def test_faults(toy, change, says, counts):
 
 def test_failures_are_not_kept(toy):
     toy.patch(2, "rm suites/rust_two")
-    toy.expect(1, "has vanished", "scripts/kunit")
-    toy.expect(1, "2 passed, 1 failed", "scripts/kunit")
+    for _ in range(2):
+        toy.expect(1, ["suite rust_two has vanished", "2 passed, 1 failed"], "scripts/kunit")
 
 
 def test_reference(toy):
@@ -187,13 +185,6 @@ def test_options_that_nothing_was_compared_with(toy):
     toy.expect(1, "compared", "scripts/kunit tip")
 
 
-def test_options_of_a_checkout_with_a_blank_in_its_path(toy):
-    append(toy.repo / "kconfig-fragments/lockdep.config", "CONFIG_TOY_LOST=y\n")
-    repo = toy.repo.rename(toy.root / "my repo")
-    said = toy.expect(1, "CONFIG_TOY_LOST=y did not take effect", ["scripts/kunit", "tip"], cwd=repo)
-    assert "cat:" not in said
-
-
 def test_suites_that_a_fragment_asks_for(toy):
     """At each patch, and where no other patch is compared with."""
     append(toy.repo / "kconfig-fragments/kunit.config", "# SUITE rust_three\nCONFIG_TOY_THREE=y\n# SUITE rust_never*\nCONFIG_TOY_NEVER=y\n")
@@ -249,35 +240,17 @@ def test_clang_of_the_caller(toy, llvm):
     toy.expect(3, "clang", "scripts/kunit 2", **env)
 
 
-def paused(toy):
-    """A run of all patches that waits in its first build for a file `go`."""
-    toy.program("make", """case "$*" in *Image.gz*) touch "$SERIES_CACHE/now"; until [ -e "$SERIES_CACHE/go" ]; do sleep 0.1; done ;; esac
-exec /usr/bin/make "$@" """)
-    return toy.begin("scripts/kunit")
-
-
 @pytest.mark.parametrize("change", [
     "echo CONFIG_TOY_LOST=y >>kconfig-fragments/lockdep.config", "sed -i 's/^Because/Since/' patches/0003-*",
     "sed -i /0003-/d series", "echo nonsense >ci/known-splats"])
 def test_edits_during_a_run(toy, change):
-    """A run tests what there was when it began."""
-    run = paused(toy)
+    """A run tests what there was when it began. (It waits in its first build.)"""
+    toy.program("make", """case "$*" in *Image.gz*) touch "$SERIES_CACHE/now"; until [ -e "$SERIES_CACHE/go" ]; do sleep 0.1; done ;; esac
+exec /usr/bin/make "$@" """)
+    run = toy.begin("scripts/kunit")
     toy.sh(toy.repo, change)
     toy.go_on(run)
     assert toy.said().endswith("3 passed, 0 failed\n"), toy.said()
-
-
-def test_verdict_of_another_configuration(toy):
-    """No verdict is kept for a file that was not read."""
-    toy.base("sed -i 's/cat status/grep -q TOY_MORE $(O)\\/.config \\&\\& echo PASS || echo FAIL/' Makefile")
-    lockdep = toy.repo / "kconfig-fragments/lockdep.config"
-    plain = lockdep.read_text()
-    run = paused(toy)
-    lockdep.write_text(plain + "CONFIG_TOY_MORE=y\n")
-    (toy.cache / "go").touch()
-    run.wait(60)
-    lockdep.write_text(plain)
-    assert " cached " not in toy.expect(1, "0 passed", "scripts/kunit")
 
 
 def test_reports_whatever_a_console_prints(toy):

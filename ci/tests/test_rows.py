@@ -89,13 +89,6 @@ def test_reports(toy):
     assert (out / "y.json").exists()
 
 
-def test_cache_with_odd_characters(toy):
-    cache = toy.root / "a&b|c\\d"
-    toy.cache.rename(cache)
-    toy.expect(0, "0 failed", "scripts/test check", SERIES_CACHE=cache)
-    assert (cache / "log/test/check.json").exists()
-
-
 def test_two_states_have_two_folders(toy):
     """The results of another state stay."""
     toy.expect(0, "0 failed", "scripts/test check")

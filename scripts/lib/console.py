@@ -2,6 +2,7 @@
 """Find what the kernel complained about in a console log, and the KUnit test it fell into.
 KUnit itself calls a test that splats passed."""
 import re
+from dataclasses import dataclass
 
 START = re.compile(
     r"------------\[ cut here \]|WARNING: |BUG: |BUG at |Kernel panic|Internal error|"
@@ -20,11 +21,11 @@ RESULT = re.compile(r"^ {4}(?:not )?ok \d+ (\S+)")
 STAMP = re.compile(r"^\[ *\d+\.\d+\](\[ *[TC]\d+\])? ?")
 
 
+@dataclass
 class Splat:
-    def __init__(self, line, title):
-        self.line = line
-        self.title = title
-        self.test = ""
+    line: int
+    title: str
+    test: str = ""
 
     def __str__(self):
         return f"line {self.line}: {self.title}" + (f" (in {self.test})" if self.test else "")
