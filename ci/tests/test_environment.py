@@ -92,7 +92,8 @@ def test_questions_that_need_no_cache(toy, cache):
     toy.expect(0, "Usage: scripts/boot [--driver", "scripts/boot --build -h", **env)
     toy.expect(0, ["check         default  scripts/check\n", "rt            all      scripts/kunit --flavour rt tip",
                    "mutations     named    ci/mutations/run"], "scripts/test --list", **env)
-    for command in (*(f"scripts/{name}" for name in COMMANDS), "ci/mutations/run", "ci/compile-fail/run", "ci/lint/run"):
+    runs = [f"ci/{name}/run" for name in ("mutations", "compile-fail", "lint")]
+    for command in [f"scripts/{name}" for name in COMMANDS] + runs:
         toy.expect(0, f"Usage: {command}", f"{command} -h", **env)
         toy.expect(2, ["--nonsense", f"Try '{command} -h'."], f"{command} --nonsense", **env)
     assert before == set(toy.root.rglob("*"))

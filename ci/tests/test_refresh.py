@@ -99,7 +99,8 @@ def test_end_while_files_are_put_in_place(toy):
     assert mine.read_text() == "mine" and not list(toy.repo.glob(".refresh.*"))
 
 
-@pytest.mark.parametrize("tool, what", [("mktemp", "mail"), ("mktemp", "refresh"), ("cp", "refresh"), ("mktemp", "gone")])
+@pytest.mark.parametrize("tool, what", [
+    ("mktemp", "mail"), ("mktemp", "refresh"), ("cp", "refresh"), ("mktemp", "gone")])
 def test_no_room_for_temporary_files(toy, tool, what):
     """Which is no finding, and nothing is left of them."""
     toy.comment()

@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 from typing import NoReturn
@@ -26,6 +25,7 @@ PROG = os.environ["SERIES_PROG"]
 COMMAND = os.environ.get("SERIES_COMMAND", PROG)        # what people type for it
 LOGS = CACHE / "log"
 JOBS = os.environ["JOBS"]
+GLUE = TOP / "scripts/lib/glue"
 # (Not for the kernel's own programs in Python.)
 os.environ.pop("PYTHONPATH", None)
 
@@ -72,7 +72,7 @@ def snapshot() -> None:
     """Go on in a copy of the repository: this command, from its beginning. See env.sh."""
     if not STATE:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        os.execv(TOP / "scripts/lib/glue", ["glue", "snapshot", COMMAND, *sys.argv[1:]])
+        os.execv(GLUE, ["glue", "snapshot", COMMAND, *sys.argv[1:]])
 
 
 def prepared() -> None:
@@ -110,7 +110,7 @@ def stop(process: subprocess.Popen) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.7)
+            process.wait(1.2)   # (a `run` of env.sh gives a second to what it runs)
     _groups.discard(process)
 
 
@@ -155,35 +155,13 @@ def main(function) -> NoReturn:
 
 # --- commands with a log -----------------------------------------------------
 
-def run(label: str, log: Path, command, **options) -> int:
+def run(label: str, log: Path, command) -> int:
     """Run a program with its output in `log`; say what goes on. Return its status."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    live = sys.stderr.isatty()
-    if not live:
-        say(label)
-    with open(log, "ab") as output:
-        process = start(command, stdout=output, stderr=subprocess.STDOUT, **options)
-        while True:
-            try:
-                status = wait(process, 1 if live else None)
-                break
-            except subprocess.TimeoutExpired:
-                print(f"\r\033[K{label}  {elapsed(time.monotonic() - began)}  {last_line(log)[:50]}",
-                      end="", file=sys.stderr, flush=True)
-    if live:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    status = wait(start([GLUE, "run", label, log, *command]))
     if status:
         # A program that ran out of space says many things.
         need_space(50)
     return status
-
-
-def last_line(path: Path) -> str:
-    with open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - 300))
-        lines = file.read().decode(errors="replace").splitlines()
-    return "".join(c for c in lines[-1] if c.isprintable()) if lines else ""
 
 
 def read(path, default: str = "") -> str:
@@ -228,7 +206,7 @@ def write(path, text: str) -> None:
 
 def glue(*command) -> list[str]:
     """A function of series.sh or worktree.sh; its lines. Where it fails, so do we."""
-    done = start([TOP / "scripts/lib/glue", *command], stdout=subprocess.PIPE, text=True)
+    done = start([GLUE, *command], stdout=subprocess.PIPE, text=True)
     output, _ = done.communicate()
     _groups.discard(done)
     if done.returncode:

@@ -136,7 +136,7 @@ until [ -f "$TOP/scripts/lib/env.sh" ]; do TOP=${TOP%/*}; done
 COMMAND=$(sed -n '3s/^# Usage: \([^ ]*\).*/\1/p' "$SELF")
 for word; do
 	case $SELF:$word in
-	*/scripts/boot:* | */scripts/bench:*) ;; # (hand it on)
+	*/scripts/boot:* | */scripts/bench:* | */lib/glue:*) ;; # (hand it on)
 	*:-h | *:--help) usage; exit 0 ;;
 	esac
 done
