@@ -84,10 +84,6 @@ def test_json_whatever_a_gate_prints(toy):
     assert [gate["gate"] for gate in gates if not gate["ok"]] == ["checkpatch --strict"]
 
 
-def test_cache_by_a_relative_path(toy):
-    toy.expect(0, "0 failed", "scripts/check", SERIES_CACHE="../cache")
-
-
 @pytest.mark.parametrize("command", ["check", "kunit", "kunit tip"])
 def test_no_space(toy, command):
     toy.program("df", "echo Avail; echo 17")
