@@ -20,7 +20,7 @@ def test_commits_come_back(toy):
     toy.git(toy.tree, "reset", "-q", "--hard", "HEAD~2")
     toy.expect(0, "removed patches/0004-rust-Add-a-comment.patch", "scripts/refresh")
     assert (toy.repo / "series").read_text().count(".patch\n") == 2
-    assert "| 2 | toy | [MAINTAINERS: Add gamma]" in (toy.repo / "README.md").read_text()
+    assert "](patches/toy.cover) | `git am -3 patches/{0001..0002}-*` |  |" in (toy.repo / "README.md").read_text()
 
 
 def test_round_trip_through_git_am(toy):
