@@ -59,10 +59,10 @@ def test_environment_that_is_not_fit(toy):
          x="echo no compiler: run scripts/setup >&2; exit 3", y="exit 2", z="echo 0 passed, 1 failed; exit 1")
     for status, names in ((3, "x"), (2, "y"), (2, "x y"), (1, "x z")):
         toy.expect(status, f"\n0 passed, {len(names.split())} failed\n", f"scripts/test {names}")
-    said = toy.expect(3, "x: a tool is missing, counted nothing\n  no compiler: run scripts/setup\n", "scripts/test x")
+    said = toy.expect(3, "x: a tool is missing, counted nothing:\n  no compiler: run scripts/setup\n", "scripts/test x")
     assert said.count("no compiler: run scripts/setup") == 2, "live, and in the table"
     out = toy.cache / "log/test"
-    assert json.loads((out / "summary.json").read_text())["parts"][0]["reason"] == ["no compiler: run scripts/setup"]
+    assert json.loads((out / "summary.json").read_text())["failures"][0]["reason"] == ["no compiler: run scripts/setup"]
     assert "no compiler: run scripts/setup" in ET.parse(out / "summary.xml").find(".//failure").text
 
 
