@@ -16,12 +16,6 @@ PATCH = "0002-MAINTAINERS-Add-gamma.patch"
 VANISHED = "suite rust_two has vanished"
 
 
-@pytest.fixture(autouse=True)
-def prepared(toy):
-    """Nothing to be set up."""
-    program(toy.repo / "scripts/setup", "exit 0")
-
-
 def rows(toy, *lines, **programs):
     for name, text in programs.items():
         program(toy.repo / "ci" / name, text)

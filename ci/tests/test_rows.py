@@ -9,12 +9,6 @@ import pytest
 from conftest import REAL, TOP, program, until
 
 
-@pytest.fixture(autouse=True)
-def prepared(toy):
-    """Nothing to be set up."""
-    program(toy.repo / "scripts/setup", "exit 0")
-
-
 def rows(toy, *lines, **programs):
     """What ci/rows says, and programs in ci/."""
     for name, text in programs.items():

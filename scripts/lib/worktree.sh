@@ -17,7 +17,7 @@ FORMAT_PATCH="format-patch --quiet --no-numbered --no-cover-letter --no-base
 # base_repo: sets REPO and BASE_COMMIT. A user's clone is only read: REPO borrows
 # its objects.
 base_repo() {
-	need git git
+	need git
 	if [ -n "${KDIR:-}" ]; then
 		objects=$(git -C "$KDIR" rev-parse --path-format=absolute --git-path objects 2>&1) ||
 			die 2 "$KDIR (KDIR, or --tree) is no repository that git reads: $objects"
