@@ -138,8 +138,11 @@ for word; do
 	esac
 done
 
+# (A repository without is one that a series is to begin in.)
+conf=$TOP/ci/series.conf
+[ -f "$conf" ] || conf=$TOP/scripts/lib/template/ci/series.conf
 # shellcheck source=/dev/null
-. "$TOP/ci/series.conf"
+. "$conf"
 # (Whether it can be the cache, usable_cache says, where it is used.)
 export HOME="${HOME:-$NOWHERE}"
 CACHE=$(realpath -m "${SERIES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/$CACHE_NAME}")

@@ -30,7 +30,7 @@ base_repo() {
 		whole_clone
 	else
 		REPO=$CACHE/linux.git
-		[ -d "$REPO" ] || die 3 "no kernel source: run scripts/setup, or set KDIR to a clone of Linux"
+		[ -d "$REPO" ] || die 3 "no kernel source: ${KERNEL_VERSION:+run scripts/setup, or }set KDIR to a clone of Linux"
 		ref=${BASE:-HEAD}
 		BASE_COMMIT=$(git -C "$REPO" rev-parse --quiet --verify "$ref^{commit}") ||
 			die 2 "no commit '$ref' in $REPO: set KDIR to a clone that has it"
