@@ -63,7 +63,7 @@ def test_broken_patch(toy):
 def test_gate_of_check(toy):
     toy.sh(toy.repo, "echo >>MAINTAINERS.snippet")
     rows(toy, "check default scripts/check --json @.json")
-    toy.expect(1, "check, gate patches, series, covers, README and MAINTAINERS.snippet are canonical:\n  These are not", "scripts/test")
+    toy.expect(1, "check, gate patches, series, covers, README, MAINTAINERS.snippet and ci/bots are canonical:\n  These are not", "scripts/test")
     failure, = summary(toy)["failures"]
     assert "  MAINTAINERS.snippet" in failure["reason"] and failure["again"] == "scripts/check"
     assert "MAINTAINERS.snippet" in Path(failure["log"]).read_text()

@@ -126,19 +126,21 @@ def test_killed_and_started_again(toy):
 
 # A fault in a file, by sed, and what is said of it.
 FAULTS = [
-    ("is not kconfig-fragments/kunit.config", "kconfig-fragments/kunit.config", "s/^CONFIG_GPIOLIB=y//"),
-    ("no fragment series-nonsense", "ci/bots/kernelci.yaml", "s/- series-rust$/- series-nonsense/"),
+    ("no fragment series-nonsense", "ci/bots/kernelci.yaml", "s/- series-pl061$/- series-nonsense/"),
+    ("no rootfs_ref", "ci/bots/kernelci.yaml", "/rootfs_ref/d"),
+    ("no url", "ci/bots/lkp", "/^url/d"),
+    ("nonsense", "ci/bots/lkp", "s/^branch_denylist/nonsense/"),
     ("no kcidb_test_suite", "ci/bots/kernelci.yaml", "/kcidb_test_suite/d"),
     ("no job nonsense", "ci/bots/kernelci.yaml", "/^scheduler:/,$s/- job: .*/- job: nonsense/"),
     ("no tree nonsense", "ci/bots/kernelci.yaml", "s/tree: rust-locks-gpio/tree: nonsense/"),
-    ("not the options of pl061", "ci/bots/tuxsuite.yaml", "/CONFIG_GPIO_PL061=y/d"),
+    ("libgpiode", "ci/bots/tuxsuite.yaml", "s/libgpiod/libgpiode/"),
     ("UnsupportedToolchain", "ci/bots/tuxsuite.yaml", "s/rustclang/nonsense/"),
     ("Unknown device", "ci/bots/tuxsuite.yaml", "s/qemu-arm64/nonsense/"),
     ("-q '*' gpio_pl061_rust", "ci/bots/tuxsuite.yaml", r"s/\[grep, -q,/[grep, -q, '*',/"),
     ("ParserError", "ci/bots/tuxsuite.yaml", r"""s|\[grep, -q.*|['grep \"RUST=y\"', 'ls']|"""),
     ("InvalidConfiguration", "ci/bots/tuxsuite.yaml", "s/^jobs:/jobs: ]/"),
     ("is not valid under any of the given schemas", ".github/workflows/test.yml", "s/runs-on:/runs-no:/"),
-    ("'perhaps' is not one of", ".gitlab-ci.yml", "s/when: always/when: perhaps/"),
+    ("'perhaps' is not one of", ".gitlab-ci.yml", "s/^  image: debian:12/  when: perhaps/"),
 ]
 
 
