@@ -38,7 +38,7 @@ def test_build_ahead_of_its_row(toy):
 @pytest.mark.parametrize("ends, counts", [
     ("echo 3 passed, 0 failed", "3 passed, 0 failed"), ("echo 3 passed, 0 failed, 2 skipped", "3 passed, 0 failed"),
     ("echo 1 passed, 2 failed; exit 1", "1 passed, 2 failed"), ("echo 1 passed, 0 failed; exit 1", "1 passed, 1 failed"),
-    ("echo 0 passed, 0 failed", "0 passed, 1 failed"), ("true", "0 passed, 1 failed"),
+    ("echo 0 passed, 0 failed", "0 passed, 1 failed"), ("echo 0 passed, 0 failed, 1 skipped", "0 passed, 0 failed"), ("true", "0 passed, 1 failed"),
     ("echo 1 passed, 0 failed; echo note >&2", "1 passed, 0 failed"), ("echo 1 passed, 0 failed >&2", "0 passed, 1 failed"),
     ("echo 1 passed, 0 failed; kill -9 $$", "1 passed, 1 failed"),
 ])

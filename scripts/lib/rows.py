@@ -98,7 +98,7 @@ def judged(row: Row, status: int, last: str, seconds: float, log: Path) -> dict:
     problems = []
     if failed:
         problems.append(f"{failed} failed")
-    if not passed + failed or (status and not failed):
+    if not passed + failed + skipped or (status and not failed):
         # (an environment that is not fit is no finding, and not a pass either)
         problems.append({2: "usage or environment", 3: "a tool is missing"}.get(
             status, f"ended with status {status}") + ("" if counted else ", counted nothing"))
@@ -188,7 +188,7 @@ class Tests:
         print(results.total(told["passed"], told["failed"]))
         if bad and all(d["unfit"] for d in bad):
             return min(d["exit"] for d in bad)
-        return 1 if bad or not told["passed"] else 0
+        return 1 if bad or not any(d["passed"] + d["skipped"] for d in self.done) else 0
 
     def all(self, ahead: list[Row]) -> int:
         beside = [row for row in self.chosen if row.when == "beside"]
