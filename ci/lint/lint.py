@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import build
@@ -52,7 +53,16 @@ def sparse(log: Path, base: str) -> tuple[int, list[str]]:
     return status, found
 
 
-TOOLS = {"rustdoc": rustdoc, "rusttest": rusttest, "sparse": sparse}
+def plain(log: Path, _base: str) -> tuple[int, list[str]]:
+    """The kernel's own kunit.py, which looks itself whether each option took effect."""
+    o = CACHE / "o/plain"
+    return env.run("lint: plain", log, [
+        sys.executable, "tools/testing/kunit/kunit.py", "config", "--arch=arm64", f"--build_dir={o}",
+        *(f"--make_options={word}" for word in build.make(o) if word.startswith(("LLVM=", *build.VARIABLES))),
+        *(f"--kunitconfig={build.FRAGMENTS}/{name}.config" for name in ("rust", "kunit", "lockdep"))], cwd=build.WORK), []
+
+
+TOOLS = {"rustdoc": rustdoc, "rusttest": rusttest, "sparse": sparse, "plain": plain}
 
 
 def main(names) -> int:

@@ -104,7 +104,7 @@ class Kernels:
                  "usr/share/keys.aml": self.keys(),
                  **{f"usr/bin/{program}": guest / "bin" / program for program in PROGRAMS},
                  **{f"usr/lib/aarch64-linux-gnu/{library}": guest / "lib/aarch64-linux-gnu" / library
-                    for library in LIBRARIES}, **(files or {})}
+                    for library in LIBRARIES if (guest / "lib/aarch64-linux-gnu" / library).exists()}, **(files or {})}
         initramfs.pack(self.images / f"{name}.initramfs", files,
                        {"bin": "usr/bin", "lib": "usr/lib",
                         f"usr/lib/{LIBRARIES[0]}": f"aarch64-linux-gnu/{LIBRARIES[0]}"})

@@ -296,8 +296,8 @@ def make_cache(folder: Path) -> None:
         if (REAL / name).exists():
             (folder / name).symlink_to(REAL / name)
     tools = folder.parent / "tools"
-    (folder / "tools").write_text(f"export LLVM={tools}/ RUSTC={tools}/rustc BINDGEN={tools}/bindgen "
-                                  f"RUSTFMT={shutil.which('rustfmt') or tools / 'rustfmt'}\n")
+    (folder / "tools").write_text("".join(f"[ -n \"${{{name}:-}}\" ] || export {name}={value}\n" for name, value in (
+        ("LLVM", f"{tools}/"), ("RUSTC", tools / "rustc"), ("BINDGEN", tools / "bindgen"), ("RUSTFMT", shutil.which("rustfmt") or tools / "rustfmt"))))
 
 
 @pytest.fixture(scope="session")

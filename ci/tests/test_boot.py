@@ -65,7 +65,7 @@ def scenario(toy, status, says, what):
 @pytest.mark.parametrize("what", ["int('x')", "{}['x']", "[][0]", "raise OSError('x')", "assert False", "open('/nonexistent/x')"])
 def test_any_exception_is_a_failed_check(toy, what):
     """With its traceback, and the other guests still run."""
-    said = scenario(toy, 1, ["the second guest ran", "not ok", "\n1.."], what)
+    said = scenario(toy, 1, ["the second guest ran", "not ok", "\n1..", "\n# failed: 2 - odd: guest", "\n# again: ", "\n# log: logs/tap\n"], what)
     assert "odd.py" in said and (toy.repo / "logs/record.json").exists()
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/refresh: commits and files are the same thing in two forms."""
+import shutil
+
 import pytest
 from conftest import ANSWER, edit, untouched
 
@@ -111,3 +113,23 @@ def test_no_room_for_temporary_files(toy, tool, what):
     with untouched(toy.repo):
         toy.expect(2, "cannot write", "scripts/check" if what == "gone" else "scripts/refresh")
     assert not list(toy.repo.glob(".refresh.*"))
+
+
+def test_options_for_bots(toy):
+    """Lists, and arguments of kunit.py, follow the fragments; check says where they do not."""
+    bots = toy.repo / "ci/bots"
+    shutil.rmtree(bots)
+    bots.mkdir()
+    (bots / "a.yaml").write_text("a:\n  - defconfig\n  # options of kunit pl061\n  - 'CONFIG_OLD=y'\nb:\n  # --kconfig_add of kunit\n"
+                                 "  args: '--arch=arm64 --kconfig_add=CONFIG_OLD=y'\nc:\n  - kept\n")
+    (toy.repo / "kconfig-fragments/kunit.config").write_text('# CONFIG: a comment\nCONFIG_A="x y"\n# CONFIG_B is not set\n')
+    said = toy.expect(1, "FAIL  patches, series", "scripts/check")
+    assert "ci/bots/a.yaml" in said
+    toy.expect(0, "", "scripts/tree")
+    toy.expect(0, "wrote   ci/bots/a.yaml", "scripts/refresh")
+    assert (bots / "a.yaml").read_text() == (
+        "a:\n  - defconfig\n  # options of kunit pl061\n  - 'CONFIG_A=\"x y\"'\n  - '# CONFIG_B is not set'\n  - 'CONFIG_TOY_PL061=y'\nb:\n"
+        "  # --kconfig_add of kunit\n  args: '--arch=arm64 --kconfig_add=CONFIG_A=\"x y\" --kconfig_add=CONFIG_B=n'\nc:\n  - kept\n")
+    toy.expect(0, "0 failed", "scripts/check")
+    edit(bots / "a.yaml", "kunit pl061", "kunit nonsense")
+    toy.expect(1, "there is no kconfig-fragments/nonsense.config", "scripts/refresh")

@@ -9,12 +9,6 @@ import pytest
 from conftest import REAL, TOP, program, until
 
 
-@pytest.fixture(autouse=True)
-def prepared(toy):
-    """Nothing to be set up."""
-    program(toy.repo / "scripts/setup", "exit 0")
-
-
 def rows(toy, *lines, **programs):
     """What ci/rows says, and programs in ci/."""
     for name, text in programs.items():
@@ -44,7 +38,7 @@ def test_build_ahead_of_its_row(toy):
 @pytest.mark.parametrize("ends, counts", [
     ("echo 3 passed, 0 failed", "3 passed, 0 failed"), ("echo 3 passed, 0 failed, 2 skipped", "3 passed, 0 failed"),
     ("echo 1 passed, 2 failed; exit 1", "1 passed, 2 failed"), ("echo 1 passed, 0 failed; exit 1", "1 passed, 1 failed"),
-    ("echo 0 passed, 0 failed", "0 passed, 1 failed"), ("true", "0 passed, 1 failed"),
+    ("echo 0 passed, 0 failed", "0 passed, 1 failed"), ("echo 0 passed, 0 failed, 1 skipped", "0 passed, 0 failed"), ("true", "0 passed, 1 failed"),
     ("echo 1 passed, 0 failed; echo note >&2", "1 passed, 0 failed"), ("echo 1 passed, 0 failed >&2", "0 passed, 1 failed"),
     ("echo 1 passed, 0 failed; kill -9 $$", "1 passed, 1 failed"),
 ])
@@ -59,10 +53,10 @@ def test_environment_that_is_not_fit(toy):
          x="echo no compiler: run scripts/setup >&2; exit 3", y="exit 2", z="echo 0 passed, 1 failed; exit 1")
     for status, names in ((3, "x"), (2, "y"), (2, "x y"), (1, "x z")):
         toy.expect(status, f"\n0 passed, {len(names.split())} failed\n", f"scripts/test {names}")
-    said = toy.expect(3, "x: a tool is missing, counted nothing\n  no compiler: run scripts/setup\n", "scripts/test x")
+    said = toy.expect(3, "x: a tool is missing, counted nothing:\n  no compiler: run scripts/setup\n", "scripts/test x")
     assert said.count("no compiler: run scripts/setup") == 2, "live, and in the table"
     out = toy.cache / "log/test"
-    assert json.loads((out / "summary.json").read_text())["parts"][0]["reason"] == ["no compiler: run scripts/setup"]
+    assert json.loads((out / "summary.json").read_text())["failures"][0]["reason"] == ["no compiler: run scripts/setup"]
     assert "no compiler: run scripts/setup" in ET.parse(out / "summary.xml").find(".//failure").text
 
 
@@ -125,19 +119,21 @@ def test_killed_and_started_again(toy):
 
 # A fault in a file, by sed, and what is said of it.
 FAULTS = [
-    ("is not kconfig-fragments/kunit.config", "kconfig-fragments/kunit.config", "s/^CONFIG_GPIOLIB=y//"),
-    ("no fragment series-nonsense", "ci/bots/kernelci.yaml", "s/- series-rust$/- series-nonsense/"),
+    ("no fragment series-nonsense", "ci/bots/kernelci.yaml", "s/- series-pl061$/- series-nonsense/"),
+    ("no rootfs_ref", "ci/bots/kernelci.yaml", "/rootfs_ref/d"),
+    ("no url", "ci/bots/lkp", "/^url/d"),
+    ("nonsense", "ci/bots/lkp", "s/^branch_denylist/nonsense/"),
     ("no kcidb_test_suite", "ci/bots/kernelci.yaml", "/kcidb_test_suite/d"),
     ("no job nonsense", "ci/bots/kernelci.yaml", "/^scheduler:/,$s/- job: .*/- job: nonsense/"),
     ("no tree nonsense", "ci/bots/kernelci.yaml", "s/tree: rust-locks-gpio/tree: nonsense/"),
-    ("not the options of pl061", "ci/bots/tuxsuite.yaml", "/CONFIG_GPIO_PL061=y/d"),
+    ("libgpiode", "ci/bots/tuxsuite.yaml", "s/libgpiod/libgpiode/"),
     ("UnsupportedToolchain", "ci/bots/tuxsuite.yaml", "s/rustclang/nonsense/"),
     ("Unknown device", "ci/bots/tuxsuite.yaml", "s/qemu-arm64/nonsense/"),
     ("-q '*' gpio_pl061_rust", "ci/bots/tuxsuite.yaml", r"s/\[grep, -q,/[grep, -q, '*',/"),
     ("ParserError", "ci/bots/tuxsuite.yaml", r"""s|\[grep, -q.*|['grep \"RUST=y\"', 'ls']|"""),
     ("InvalidConfiguration", "ci/bots/tuxsuite.yaml", "s/^jobs:/jobs: ]/"),
     ("is not valid under any of the given schemas", ".github/workflows/test.yml", "s/runs-on:/runs-no:/"),
-    ("'perhaps' is not one of", ".gitlab-ci.yml", "s/when: always/when: perhaps/"),
+    ("'perhaps' is not one of", ".gitlab-ci.yml", "s/^  image: debian:12/  when: perhaps/"),
 ]
 
 

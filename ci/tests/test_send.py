@@ -170,7 +170,7 @@ def test_cover_with_gaps(toy, old, new, says):
 
 def test_no_cover_long_topic_failing_check(toy):
     (toy.repo / "MAINTAINERS.snippet").write_text("\n")
-    toy.expect(1, ["FAIL  patches, series, covers, README and MAINTAINERS.snippet are canonical", "scripts/check fails"], "scripts/send toy")
+    toy.expect(1, ["FAIL  patches, series, covers, README, MAINTAINERS.snippet and ci/bots are canonical", "scripts/check fails"], "scripts/send toy")
     (toy.patches / "toy.cover").rename(toy.patches / "toy.away")
     toy.expect(1, "there is no patches/toy.cover", "scripts/send toy")
     for number in range(4, 17):

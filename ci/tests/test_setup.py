@@ -30,10 +30,76 @@ def test_print_changes_nothing(toy, apt):
 
 def test_missing_tools_are_named(toy):
     toy.sh(toy.cache, "rm -f bin venv tools")
-    toy.expect(0, "bindgen", "scripts/setup --print")
+    toy.expect(0, "requirements.txt", "scripts/setup --print")
     toy.expect(3, ["nosuchbindgen", "run scripts/setup"], "scripts/kunit", BINDGEN="/nonexistent/nosuchbindgen", LLVM="1")
     toy.expect(3, "no kernel source: run scripts/setup", "scripts/tree", KDIR=None)
-    toy.expect(3, "rustfmt is missing", "scripts/check", RUSTFMT="/nonexistent/rustfmt", RUSTC="/nonexistent/rustc")
+    toy.expect(3, "missing: /nonexistent/rustfmt", "scripts/check", RUSTFMT="/nonexistent/rustfmt", RUSTC="/nonexistent/rustc")
+
+
+def test_order_of_tools(toy):
+    """The caller's, then what setup has made, then those in PATH."""
+    toy.expect(0, "", "scripts/setup --step write_tools")
+    def tools(**env):
+        names = "LLVM", "RUSTC", "RUSTDOC", "RUSTFMT", "BINDGEN", "LIBCLANG_PATH"
+        words = [toy.repo / "scripts/lib/glue", "sh", "-c", " ".join(f'echo "${name}";' for name in names)]
+        return dict(zip(names, toy.expect(0, "", words, **env).split("\n")))
+    made = tools()
+    assert made["LLVM"] == "-19" and made["RUSTC"] == "/usr/bin/rustc" and made["BINDGEN"].endswith("bindgen")
+    assert tools(RUSTFMT="mine") == made | {"RUSTFMT": "mine"}
+    assert tools(LLVM="1") == made | {"LLVM": "1", "LIBCLANG_PATH": ""}
+    # (His rustdoc belongs to his rustc.)
+    assert tools(RUSTC="mine") == made | {"RUSTC": "mine", "RUSTDOC": "", "RUSTFMT": ""}
+    (toy.cache / "tools").unlink()
+    assert not any(tools().values())
+
+
+@pytest.fixture
+def few(toy):
+    """No apt, no dpkg, nothing that setup has made; tools by PATH and variables."""
+    toy.sh(toy.root, "mkdir few; cp -rsf /usr/bin/. few; cp -rsf /bin/. few; cp -sf $PWD/tools/* few; rm -f few/apt* few/dpkg*")
+    toy.sh(toy.cache, "rm -rf bin guest-arm64 rust-min tools")
+    tools = toy.root / "tools"
+    toy.env |= {"PATH": f"{toy.root}/bin:{toy.root}/few", "LLVM": f"{tools}/", "RUSTC": f"{tools}/rustc", "BINDGEN": f"{tools}/bindgen"}
+    return toy
+
+
+def test_no_dpkg_and_no_apt(few):
+    few.expect(0, "0 failed", "scripts/check")
+    few.expect(0, "1 passed, 0 failed", "scripts/kunit tip")
+    few.expect(0, "15 passed, 0 failed", "scripts/test check kunit")
+    # Each command names what it lacks, all of it.
+    said = few.expect(3, "missing: ", "scripts/boot")
+    assert all(f"{few.cache}/guest-arm64/root/usr/bin/{name}" in said for name in ("busybox", "gpioget", "gpiomon")) and "bindgen" not in said.split(":")[1]
+    few.sh(few.root, "mkdir -p guest/usr/bin; cp tools/clang guest/usr/bin/busybox; for t in detect get info mon notify set; do cp tools/clang guest/usr/bin/gpio$t; done")
+    few.need("venv/bin/python3")
+    few.expect(2, "boot: builtin: build", "scripts/boot", GUEST=few.root / "guest")
+    few.base("echo 'import git' >scripts/spdxcheck.py")
+    few.sh(few.root, "printf '#!/bin/sh\ncase $* in *ply*) exit 1 ;; esac\nexec /usr/bin/python3 \"$@\"\n' >few/py; chmod +x few/py")
+    edit(few.repo / "scripts/lib/env.sh", "PYTHON=/usr/bin/python3", f"PYTHON={few.root}/few/py")
+    few.expect(3, "missing: git and ply", "scripts/check")
+    few.sh(few.root, "rm few/perl few/codespell")
+    few.expect(3, "missing: codespell perl", "scripts/check")
+    few.expect(0, "is no Debian", "scripts/setup")
+
+
+def debian(toy, number, codename):
+    """What setup would do in that Debian."""
+    release = toy.root / "os-release"
+    release.write_text(f'ID=debian\nVERSION_ID="{number}"\nVERSION_CODENAME={codename}\n')
+    mounted = toy.expect(0, "", ["sh", "-c", f"unshare -m mount --bind {release} /etc/os-release 2>&1 || :"])
+    if mounted:
+        pytest.skip(f"cannot mount: {mounted}")
+    toy.sh(toy.cache, "rm -f bin rust-min")
+    toy.program("apt-get", f"""case "$*" in *Codename:\\ {codename}) echo http://mirror.example/debian ;; *indextargets*) ;; *) exit 100 ;; esac""")
+    return toy.expect(0, "", ["unshare", "-m", "sh", "-c", f"mount --bind {release} /etc/os-release; scripts/setup --print"], KDIR=None)
+
+
+def test_two_debians(toy, apt):
+    twelve, thirteen = debian(toy, 12, "bookworm"), debian(toy, 13, "trixie")
+    assert "rustc-web" in twelve and "bindgen-cli@" in twelve and "rustc-web=1.85.0" in twelve
+    assert " rustc " in thirteen and " bindgen " in thirteen and "ln -s /usr/bin/rustc " in thirteen
+    assert "-web" not in thirteen and "cargo" not in thirteen
+    assert all("http://mirror.example/debian trixie-backports main" in said for said in (twelve, thirteen))
 
 
 def test_apt_waits_for_its_lock(toy, apt):

@@ -25,7 +25,7 @@ def test_layout():
     ("scripts/kunit --fre tip", "unrecognized arguments: --fre"),
     ("scripts/kunit --flavour nonsense", "no flavour 'nonsense'"),
     ("scripts/kunit --flavour pl061 tip", "no flavour 'pl061'; there are lockdep"),
-    ("scripts/test nonsense", "no row 'nonsense'"), ("scripts/test --all rt", "rows, or --all"),
+    ("scripts/test nonsense", "no row 'nonsense'"), ("scripts/test --all rt", "rows, --all or --failed"),
     ("scripts/send", "which topic? There are: toy"), ("scripts/send nonsense", "no topic 'nonsense'; there are: toy"),
     ("scripts/send toy toy", "one topic at a time"), ("scripts/send toy -o README.md", "is not a folder"),
     ("env -u KDIR scripts/send toy", "name it with --tree"),

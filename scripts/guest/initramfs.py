@@ -11,7 +11,7 @@ import build
 import env
 from env import CACHE, TOP
 
-PROGRAMS = CACHE / "guest-arm64/root/usr"
+PROGRAMS = Path(os.environ.get("GUEST") or CACHE / "guest-arm64/root") / "usr"
 
 
 def pack(path: Path, files: dict[str, Path], links: dict[str, str]) -> None:
@@ -33,7 +33,6 @@ def pack(path: Path, files: dict[str, Path], links: dict[str, str]) -> None:
 
 def ready(*tools: str, programs=("busybox",)) -> None:
     """Have what commands need that build kernels and boot them."""
-    env.prepared()
     build.need_tools("qemu-system-aarch64", *tools, *(str(PROGRAMS / "bin" / program) for program in programs))
     qmp()
 
@@ -44,6 +43,6 @@ def qmp() -> None:
         # (The Python that has it may have come just now.)
         python = str(CACHE / "venv/bin/python3")
         if sys.executable == python or not os.path.exists(python):
-            env.die(3, "missing: Python's qemu.qmp: run scripts/setup")
+            env.die(3, f"missing: qemu.qmp of {sys.executable}: install it, or run scripts/setup")
         os.environ["PYTHONPATH"] = f"{TOP}/scripts/lib:{TOP}/scripts/guest"
         os.execv(python, [python, "-s", *sys.argv])

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
+
+import env
+from results import coloured
 
 
 class Tap:
@@ -14,6 +19,7 @@ class Tap:
     def __init__(self, log=None, indent=""):
         self.passed = self.failed = 0
         self.indent = indent
+        self.bad: list[str] = []
         self.log = None
         if log:
             os.makedirs(os.path.dirname(log) or ".", exist_ok=True)
@@ -32,7 +38,7 @@ class Tap:
 
     def say(self, *lines):
         for line in lines:
-            print(f"{self.indent}{line}", flush=True)
+            print(coloured(f"{self.indent}{line}"), flush=True)
             if self.log:
                 print(line, file=self.log)
 
@@ -43,6 +49,7 @@ class Tap:
             self.passed += 1
         else:
             self.failed += 1
+            self.bad.append(f"{self.passed + self.failed} - {name}")
             self.say(*(f"# {line}" for text in seen for line in str(text).splitlines()))
         return ok
 
@@ -50,6 +57,9 @@ class Tap:
         return self.check(name, seen == expected, f"seen:     {seen}\nexpected: {expected}")
 
     def end(self, *notes):
+        if self.bad and not self.indent:
+            notes = *notes, *(f"# failed: {name}" for name in self.bad), f"# again: {env.COMMAND} {shlex.join(sys.argv[1:])}".rstrip()
+            notes += (f"# log: {self.log.name}",) if self.log else ()
         self.say(f"1..{self.passed + self.failed}", *notes)
         totals = f"{self.passed} passed, {self.failed} failed"
         if not self.indent:

@@ -119,8 +119,8 @@ def need_tools(*others: str, of: Flavour = DEFAULT) -> None:
     """All that is missing, at once."""
     tools = ["make", "flex", "bison", "bc", "perl", "git", llvm("clang"), llvm("ld.lld"), *rust_tools(of).values(), *others]
     if missing := [tool for tool in tools if not shutil.which(tool)]:
-        die(3, f"missing: {' '.join(missing)}: run scripts/setup, or name yours with LLVM, RUSTC, RUSTDOC, "
-               "CLIPPY_DRIVER, BINDGEN and PATH")
+        die(3, f"missing: {' '.join(missing)}: install it (Documentation/rust/quick-start.rst of the kernel has the packages), name "
+               "yours with PATH, LLVM, RUSTC, RUSTDOC, CLIPPY_DRIVER, BINDGEN, or run scripts/setup")
 
 
 @functools.lru_cache
@@ -225,6 +225,9 @@ def configure(label: str, log: Path, o: Path, position: int, files, of: Flavour 
         env.write(key_file, key)
     problems = without_effect(config, position, files)
     log.parent.mkdir(parents=True, exist_ok=True)
+    # (Why there is no Rust, the kernel itself says best.)
+    if any("CONFIG_RUST=y" in problem for problem in problems):
+        env.run(f"{label}: make rustavailable", log, make(o, "rustavailable", of=of))
     with open(log, "a") as output:
         output.writelines(f"{problem}\n" for problem in problems)
     return not problems

@@ -75,21 +75,6 @@ def snapshot() -> None:
         os.execv(GLUE, ["glue", "snapshot", COMMAND, *sys.argv[1:]])
 
 
-def prepared() -> None:
-    """Set up what is missing, for those commands that promise it. (May ask for a password.)"""
-    setup = TOP / "scripts/setup"
-    if os.environ.get("SERIES_LOCKED") or subprocess.run([setup, "--check"], check=False).returncode == 0:
-        return
-    process = subprocess.Popen([setup])
-    try:
-        process.wait()
-    finally:
-        process.terminate()     # (nothing where it has ended)
-        process.wait()
-    if process.returncode:
-        sys.exit(process.returncode)
-
-
 # --- processes ---------------------------------------------------------------
 
 _groups: set[subprocess.Popen] = set()

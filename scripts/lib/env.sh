@@ -8,7 +8,10 @@
 #   KDIR          a git clone of Linux to work from (default: Debian's source)
 #   BASE          commit in KDIR that the series goes on (default: the tag in `series`)
 #   LLVM, RUSTC, RUSTDOC, RUSTFMT, CLIPPY_DRIVER, BINDGEN, RUST_LIB_SRC, LIBCLANG_PATH
-#                 as the kernel's Makefile has them
+#                 as the kernel's Makefile has them (default: what scripts/setup has made,
+#                 else what is in PATH, with LLVM=1)
+#   GUEST         a root folder with arm64 programs for guests, as Debian's packages busybox-static
+#                 and gpiod unpack to (default: scripts/setup's)
 #   JOBS          parallel jobs (default: number of CPUs)
 # and of the system's PATH, LD_LIBRARY_PATH, HOME, TERM and the like; for scripts/setup
 # proxies, certificates, SUDO_ASKPASS, and where pip, cargo and rustup look; for
@@ -51,10 +54,13 @@ options() {
 	done
 }
 
-# need TOOL [PACKAGE]: a path, or a name in PATH.
+# need TOOL...: paths, or names in PATH. Names all that are missing.
 need() {
-	command -v "$1" >/dev/null 2>&1 ||
-		die 3 "$1 is missing: run scripts/setup${2:+ (package $2)}"
+	lacks=
+	for tool; do
+		command -v "$tool" >/dev/null 2>&1 || lacks="$lacks $tool"
+	done
+	[ -z "$lacks" ] || die 3 "missing:$lacks: install it, or run scripts/setup"
 }
 
 # --- environment -------------------------------------------------------------
@@ -85,7 +91,7 @@ known_environment() {
 	for name in $(awk 'BEGIN { for (name in ENVIRON) print name }'); do
 		case $name in
 		PATH | HOME | USER | LOGNAME | TERM | COLUMNS | NO_COLOR | PWD | OLDPWD | SHLVL | _) ;;
-		KDIR | BASE | JOBS | LLVM | RUSTC | RUSTDOC | RUSTFMT | CLIPPY_DRIVER | BINDGEN) ;;
+		KDIR | BASE | GUEST | JOBS | LLVM | RUSTC | RUSTDOC | RUSTFMT | CLIPPY_DRIVER | BINDGEN) ;;
 		RUST_LIB_SRC | LIBCLANG_PATH | LD_LIBRARY_PATH) ;;
 		SERIES_CACHE | UPSTREAM_ROOT | XDG_CACHE_HOME | XDG_CONFIG_HOME) ;;
 		SSL_CERT_FILE | SSL_CERT_DIR | REQUESTS_CA_BUNDLE | SUDO_ASKPASS) ;;
@@ -141,8 +147,11 @@ for word; do
 	esac
 done
 
+# (A repository without is one that a series is to begin in.)
+conf=$TOP/ci/series.conf
+[ -f "$conf" ] || conf=$TOP/scripts/lib/template/ci/series.conf
 # shellcheck source=/dev/null
-. "$TOP/ci/series.conf"
+. "$conf"
 # (Whether it can be the cache, usable_cache says, where it is used.)
 export HOME="${HOME:-$NOWHERE}"
 CACHE=$(realpath -m "${SERIES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/$CACHE_NAME}")
@@ -159,9 +168,10 @@ LOGS=$CACHE/log
 VENV=$CACHE/venv
 export TMPDIR="$CACHE/tmp"
 
-# What scripts/setup has made comes first only where the caller names nothing.
+# What scripts/setup has made, where the caller names nothing. (Whoever names a rustc has the
+# rest of that Rust in PATH, or names it, too.)
 # shellcheck source=/dev/null
-[ -n "${LLVM:-}${RUSTC:-}${BINDGEN:-}" ] || [ ! -f "$CACHE/tools" ] || . "$CACHE/tools"
+[ ! -f "$CACHE/tools" ] || . "$CACHE/tools"
 PYTHON=/usr/bin/python3
 [ -x "$PYTHON" ] || PYTHON=python3
 

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from subprocess import STDOUT, Popen, TimeoutExpired
 
 import build
 import env
+import page
 import results
 from build import Flavour
 from console import scan
@@ -153,7 +155,9 @@ def expected_suites(files, config: dict[str, str]) -> list[tuple[str, str]]:
 
 # --- judge -------------------------------------------------------------------
 
-GATES = ["config", "build", "warnings", "kunit", "suites", "splats"]
+# Gates, and where each has what it judges.
+GATES = {"config": "config.log", "build": "build.log", "warnings": "build.log", "kunit": "kunit.log", "suites": "kunit.log",
+         "splats": "console"}
 
 
 def known_splats(flavour: str, position: int) -> list[tuple[str, re.Pattern, str]]:
@@ -202,7 +206,8 @@ def suites_of(report: dict) -> dict[str, dict[str, str]]:
 
 def load(path: Path) -> dict:
     with contextlib.suppress(ValueError):
-        return json.loads(read(path) or "{}")
+        if isinstance(found := json.loads(read(path)), dict):
+            return found
     return {}
 
 
@@ -278,17 +283,19 @@ def row(result: dict) -> str:
     seen = [status for names in result["suites"].values() for status in names.values()]
     times = ("cached       " if result["cached"] else
              f"{result['build_seconds']:>4}s {result['run_seconds']:>4}s  ")
-    return (f"{result['position']:>4}  " + "".join(f"{state.get(g, '-'):<9}" for g in GATES)
-            + f"{seen.count('PASS'):>5}{seen.count('SKIP'):>5}  {times}{result['subject'][:60]}")
+    return results.coloured(f"{result['position']:>4}  " + "".join(f"{state.get(g, '-'):<9}" for g in GATES)
+                            + f"{seen.count('PASS'):>5}{seen.count('SKIP'):>5}  {times}{result['subject'][:60]}")
 
 
-def findings(judged: dict) -> list[str]:
-    return [f"  {gate['gate']}: {results.clean(problem)}" for gate in judged["gates"] for problem in gate["problems"]]
+def failures(result: dict, gates=tuple(GATES)) -> list[results.Failure]:
+    who = f"kunit {result['flavour']}, patch {result['position']}, {result['patch'] or 'the base'}"
+    return [results.Failure(f"{who}, gate {g['gate']}", g["problems"], g["log"], result["again"])
+            for g in result["gates"] if g["gate"] in gates and not g["ok"]]
 
 
 def cases(result: dict) -> list[results.Case]:
     where = f"{result['flavour']}.{result['position']:04d}"
-    found = [results.Case(f"{where}.gates", g["gate"], "PASS" if g["ok"] else "FAIL", g["problems"])
+    found = [results.Case(f"{where}.gates", g["gate"], "PASS" if g["ok"] else "FAIL", failures(result, [g["gate"]]))
              for g in result["gates"]]
     found += [results.Case(f"{where}.{suite}", case, status)
               for suite, names in result["suites"].items() for case, status in names.items()]
@@ -298,10 +305,14 @@ def cases(result: dict) -> list[results.Case]:
 # --- scripts/kunit -----------------------------------------------------------
 
 def positions(text: str, total: int) -> tuple[int, int]:
-    """First and last patch of N, A..B, A.., or tip."""
+    """First and last patch of N, A..B, A.., tip, or a topic."""
+    if text in env.glue("series_topics"):
+        patches = build.patches()
+        first, *_, last = [patches.index(name) + 1 for name in env.glue("series_patches", text)] * 2
+        return first, last
     found = re.fullmatch(r"(\d+)(?:(\.\.)(\d*))?|tip", text or "1..")
     if not found:
-        env.usage_error(f"'{text}' is not a patch number, A..B, A.. or tip")
+        env.usage_error(f"'{text}' is not a patch number, A..B, A.., tip or a topic")
     if found[0] == "tip":
         return total, total
     first = int(found[1])
@@ -323,27 +334,24 @@ class Series:
     """The patches from `reference` on, one after the other; one is built while the one before it runs."""
 
     def __init__(self, options, flavour: Flavour, first: int, last: int) -> None:
-        self.flavour, self.first, self.last, self.fresh = flavour, first, last, options.fresh
+        self.flavour, self.first, self.last, self.options = flavour, first, last, options
         self.reference = max(first - 1, 0)
         self.commits = build.commits()
         self.patches = build.patches()
         self.o = CACHE / "o" / flavour.name
         self.runs = LOGS / "kunit" / flavour.name
-        shutil.rmtree(self.runs, ignore_errors=True)
-        self.runs.mkdir(parents=True)
+        self.last_run = load(self.runs / "summary.json").get("patches", [])
+        self.runs.mkdir(parents=True, exist_ok=True)
         build.objects_of(flavour.like, self.o)
         self.o.mkdir(parents=True, exist_ok=True)
-        self.context = context(flavour)
+        self.context = context(flavour) + options.filter
         # What the reference warned of in this O= folder; an incremental build repeats only some of it.
         self.warnings = self.o / f"warnings.{self.commits[self.reference][0]}"
-        self.json, self.junit, self.results = options.json, options.junit, []
-        self.state = {
-            "series": env.STATE, "base": self.commits[0][0], "tip": self.commits[-1][0],
-            **{name: text.partition("\n")[0] for name, text in build.tool_versions(flavour).items()},
-            "qemu": build.qemu_version(flavour.arch).partition("\n")[0], "host": os.uname().nodename,
-            "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        self.results: list[dict] = []
+        self.state = results.state(flavour)
         self.previous: dict = {}
         self.pending: Run | None = None
+        self.since = time.monotonic()
 
     def stored(self, position: int) -> Path:
         later = build.later_symbols(position)
@@ -375,22 +383,28 @@ class Series:
             shutil.copytree(run.folder, new)
             new.replace(store)
         else:
-            env.say("\n".join([f"patch {run.position}, {self.patch(run.position) or 'the base'}:", *findings(judged)]))
+            env.say("\n".join([f"patch {run.position}, {self.patch(run.position) or 'the base'}:", *(
+                f"  {g['gate']}: {results.clean(problem)}" for g in judged["gates"] for problem in g["problems"])]))
         self.add(run.position, judged, run.folder, False)
 
     def add(self, position: int, judged: dict, folder: Path, cached: bool) -> None:
         # (A run without any test has nothing to compare with.)
         self.previous = judged["suites"] or self.previous
         commit, subject = self.commits[position]
+        again = f"scripts/kunit --flavour {self.flavour.name} --fresh {position}"
+        for gate in judged["gates"]:
+            gate["log"] = f"{folder}/{GATES[gate['gate']]}"
+        began, self.since = self.since, time.monotonic()
         self.results.append({"position": position, "flavour": self.flavour.name, "commit": commit,
                              "patch": self.patch(position), "subject": subject, "folder": str(folder),
-                             "reference": position < self.first, "cached": cached, **judged})
+                             "reference": position < self.first, "cached": cached, "seconds": round(self.since - began),
+                             "again": again + (f" --filter '{self.options.filter}'" if self.options.filter else ""), **judged})
         # (So an end before the end loses little.)
         self.write()
 
     def from_cache(self, position: int) -> bool:
         """A patch that passed before in all the same circumstances. The last one is always run."""
-        if position == self.last or self.fresh or (position == self.reference and not self.warnings.exists()):
+        if position == self.last or self.options.fresh or (position == self.reference and not self.warnings.exists()):
             return False
         # (What it is compared with comes first.)
         if self.pending and not any((CACHE / "results").glob(f"{self.commits[position][0]}-*")):
@@ -401,25 +415,61 @@ class Series:
         if not judged:
             return False
         folder = self.runs / f"{position:04d}"
+        shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(store, folder)
         os.utime(store)
         self.add(position, judged, folder, True)
         return True
 
-    def all(self) -> int:
-        (CACHE / "results").mkdir(exist_ok=True)
-        for position in range(self.reference, self.last + 1):
-            if self.from_cache(position):
-                continue
-            build.work_at(self.commits[position][0])
-            run = Run(f"{self.flavour.name} {position} of {len(self.patches)}", self.runs / f"{position:04d}",
-                      self.o, self.flavour, position)
-            run.build()
-            self.settle()
+    def left(self, position: int) -> str:
+        """A guess, by what one of them took in this run, but for its first build, and in the last one."""
+        took = [r["seconds"] for r in [*self.last_run, *self.results[1:]] if not r["cached"]]
+        builds = sum(1 for at in range(position, self.last + 1) if at == self.last or self.options.fresh
+                     or not any((CACHE / "results").glob(f"{self.commits[at][0]}-*")))
+        return f" ({env.elapsed(statistics.median(took) * builds)} left)" if took else ""
+
+    def start(self, position: int) -> None:
+        build.work_at(self.commits[position][0])
+        left = "" if self.options.bisect else self.left(position)
+        run = Run(f"{self.flavour.name} {position} of {len(self.patches)}{left}", self.runs / f"{position:04d}",
+                  self.o, self.flavour, position)
+        # (Logs of other patches stay, for pages that have links to them.)
+        shutil.rmtree(run.folder, ignore_errors=True)
+        run.build()
+        if self.options.filter:
+            run.expected = []
+        self.settle()
+        if not self.stopped():
             self.pending = run
-            run.start()
+            run.start(self.options.filter)
+
+    def stopped(self) -> bool:
+        return self.options.x and any(not r["ok"] for r in self.results)
+
+    def all(self) -> int:
+        for position in range(self.reference, self.last + 1):
+            if not self.stopped() and not self.from_cache(position):
+                self.start(position)
         self.settle()
         return self.print()
+
+    def fails(self, position: int) -> bool:
+        """By itself, with no other patch to compare its suites with."""
+        self.previous = {}
+        if not self.from_cache(position):
+            self.start(position)
+            self.settle()
+        return not self.results[-1]["ok"]
+
+    def bisect(self) -> int:
+        """The first patch that fails, between one that does not and the last one."""
+        good, bad = self.reference, self.last
+        found = not self.fails(good) and self.fails(bad)
+        while found and bad - good > 1:
+            middle = (good + bad) // 2
+            good, bad = (good, middle) if self.fails(middle) else (middle, bad)
+        self.results.sort(key=lambda r: r["position"])
+        return self.print(f"the first patch that fails is {bad}, {self.patch(bad)}" if found else "")
 
     def write(self, last: bool = False) -> tuple[int, list[dict]]:
         """The reports. How many passed, and what failed."""
@@ -427,22 +477,25 @@ class Series:
         judged = [r for r in self.results if not (r["reference"] and r["ok"])]
         failed = [r for r in judged if not r["ok"]]
         passed = len(judged) - len(failed)
-        if self.json and (last or not env.special(self.json)):
-            results.write_json(self.json, {"flavour": self.flavour.name, "passed": passed, "failed": len(failed),
-                                           "state": self.state, "patches": self.results})
-        if self.junit and (last or not env.special(self.junit)):
-            results.write_junit(self.junit, f"kunit {self.flavour.name}", [c for r in judged for c in cases(r)])
+        told = {"flavour": self.flavour.name, "passed": passed, "failed": len(failed), "state": self.state,
+                "failures": [vars(f) for r in failed for f in failures(r)], "patches": self.results}
+        for path in (self.runs / "summary.json", self.options.json):
+            if path and (last or not env.special(path)):
+                results.write_json(path, told)
+        if self.options.junit and (last or not env.special(self.options.junit)):
+            results.write_junit(self.options.junit, f"kunit {self.flavour.name}", [c for r in judged for c in cases(r)], self.state)
+        if last:
+            page.write(self.runs, "scripts/kunit", told, [told])
         return passed, failed
 
-    def print(self) -> int:
+    def print(self, note: str = "") -> int:
         print(HEAD)
         for result in self.results:
             print(row(result))
         passed, failed = self.write(last=True)
         for result in failed:
-            print(f"patch {result['position']}, {result['patch'] or 'the base'}:", *findings(result), sep="\n")
-            print(f"  logs: {result['folder']}")
-            print(f"  again: scripts/kunit --flavour {self.flavour.name} --fresh {result['position']}")
+            print(*(f.text() for f in failures(result)), sep="\n")
+        print(f"{note}\n" * bool(note) + f"page: {self.runs}/index.html")
         print(results.total(passed, len(failed)))
         return 1 if failed else 0
 
@@ -451,15 +504,24 @@ def main(arguments) -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.error = lambda message: env.usage_error(message)
     parser.add_argument("--flavour", default="lockdep")
-    parser.add_argument("--fresh", action="store_true")
-    parser.add_argument("--json", default="")
-    parser.add_argument("--junit", default="")
+    for name in ("--fresh", "--failed", "--bisect", "-x"):
+        parser.add_argument(name, action="store_true")
+    for name in ("--filter", "--json", "--junit"):
+        parser.add_argument(name, default="")
     parser.add_argument("range", nargs="?", default="")
     options = parser.parse_args(arguments)
     if options.flavour not in build.flavours():
         die(2, f"no flavour '{options.flavour}'; there are {' '.join(build.flavours())}")
     flavour = build.flavour(options.flavour)
     first, last = positions(options.range, len(build.patches()))
+    if options.failed:
+        bad = [patch["position"] for patch in load(LOGS / "kunit" / flavour.name / "summary.json").get("patches", [])
+               if not patch["ok"] and patch["position"] <= last]
+        if options.range or options.bisect:
+            env.usage_error("--failed says itself which patches")
+        if not bad:
+            die(2, f"no patch failed in the last run of flavour {flavour.name}")
+        first, last = bad[0], bad[-1]
     env.snapshot()
     for path in filter(None, (options.json, options.junit)):
         try:
@@ -470,7 +532,9 @@ def main(arguments) -> int:
     build.need_tools(*([f"qemu-system-{qemu}"] if qemu else []), of=flavour)
     env.lock()
     env.need_space(4000)
-    return Series(options, flavour, first, last).all()
+    (CACHE / "results").mkdir(exist_ok=True)
+    series = Series(options, flavour, first, last)
+    return series.bisect() if options.bisect else series.all()
 
 
 if __name__ == "__main__":

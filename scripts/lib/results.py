@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Write results: tables, JSON, JUnit. Nothing else does.
+"""Write results: tables, JSON, JUnit; page.py makes a page of them. Nothing else does.
 
 Usage: scripts/lib/results.py FOLDER JSON
 """
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import build
 import env
 
 # What neither XML nor a terminal takes. (A console prints anything.)
@@ -47,18 +51,53 @@ def in_readme(name: str, markdown: str) -> None:
     env.write(path, before + begin + markdown + end + after)
 
 
+def state(of=build.DEFAULT) -> dict[str, str]:
+    """What a result is of, as far as that is known; nothing of it is asked for in vain."""
+    def first(*command) -> str:
+        try:
+            return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.partition("\n")[0]
+        except OSError:
+            return ""
+
+    chain = env.read(f"{build.WORK}.chain").split() or [""]
+    rust, qemu = build.rust_tools(of), build.ARCHES[of.arch][2]
+    found = {"series": first("git", "--no-optional-locks", "-C", env.ORIGIN, "describe", "--always", "--dirty"), "state": env.STATE,
+             "base": chain[0], "tip": chain[-1], "clang": first(build.llvm("clang"), "--version"),
+             "rustc": first(rust["rustc"], "--version"), "bindgen": first(rust["bindgen"], "--version"),
+             "qemu": first(f"qemu-system-{qemu}", "--version") if qemu else "",
+             "host": " ".join((os.uname().nodename, os.uname().sysname, os.uname().release, os.uname().machine)),
+             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    return {name: value for name, value in found.items() if value}
+
+
+@dataclass
+class Failure:
+    """What every report says of one, and the last lines on the terminal."""
+    what: str               # a row, or a patch and its gate
+    reason: list[str]
+    log: str
+    again: str
+
+    def text(self) -> str:
+        return "\n".join(map(clean, [f"{self.what}:", *(f"  {line}" for line in self.reason),
+                                     f"  log: {self.log}", f"  again: {self.again}"]))
+
+
 @dataclass
 class Case:
     suite: str              # for JUnit: FLAVOUR.NNNN.SUITE, or the name of a command
     name: str
     status: str = "PASS"    # PASS, FAIL, SKIP
-    problems: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     seconds: float = 0
 
 
-def write_junit(path, name: str, cases: list[Case]) -> None:
+def write_junit(path, name: str, cases: list[Case], of: dict[str, str]) -> None:
     """JUnit. Readers keep one case of a name, so no two have the same."""
     root = ET.Element("testsuites", name=clean(name))
+    properties = ET.SubElement(ET.SubElement(root, "testsuite", name="state", tests="0", failures="0"), "properties")
+    for key, value in of.items():
+        ET.SubElement(properties, "property", name=key, value=clean(value))
     suites: dict[str, ET.Element] = {}
     seen: Counter = Counter()
     for case in cases:
@@ -72,8 +111,8 @@ def write_junit(path, name: str, cases: list[Case]) -> None:
         if case.status == "SKIP":
             ET.SubElement(element, "skipped")
         elif case.status != "PASS":
-            problems = [clean(problem) for problem in case.problems] or [case.status]
-            ET.SubElement(element, "failure", message=problems[0]).text = "\n".join(problems)
+            message = next((line for f in case.failures for line in f.reason), case.status)
+            ET.SubElement(element, "failure", message=clean(message)).text = "\n".join(f.text() for f in case.failures) or case.status
     for suite in suites.values():
         suite.set("tests", str(len(suite)))
         suite.set("failures", str(len(suite.findall("*/failure"))))
@@ -87,7 +126,18 @@ def counts(line: str) -> tuple[int, int, int] | None:
 
 
 def total(passed: int, failed: int) -> str:
-    return f"{passed} passed, {failed} failed"
+    return coloured(f"{passed} passed, {failed} failed")
+
+
+TERMINAL = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+VERDICT = re.compile(r"(?P<bad>\b(?:not ok|FAIL|[1-9]\d* failed)\b)|\bok\b|^\d+ passed, 0 failed")
+
+
+def coloured(line: str) -> str:
+    """On a terminal, what is good and bad of a line that begins with a verdict, or with the number of a patch."""
+    if not TERMINAL or not re.match(r" *(?:ok|not ok|FAIL|\d+ )", line):
+        return line
+    return VERDICT.sub(lambda found: f"\033[{31 if found['bad'] else 32}m{found[0]}\033[m", line)
 
 
 class Checks:
@@ -99,7 +149,7 @@ class Checks:
     def check(self, name: str, problems=(), notes=()) -> None:
         self.passed += not problems
         self.failed += bool(problems)
-        print(f"{'FAIL ' if problems else 'ok   '} {clean(name)}")
+        print(coloured(f"{'FAIL ' if problems else 'ok   '} {clean(name)}"))
         for line in problems or notes:
             print(f"      {clean(line)}")
         sys.stdout.flush()
@@ -111,11 +161,14 @@ class Checks:
 
 def check(folder: Path, path: str) -> None:
     """A file for each gate of scripts/check, in order: its name, "ok" or "FAIL", then what is wrong."""
-    gates = []
+    gates, failures = [], []
     for file in sorted(folder.iterdir()):
-        name, state, *problems = file.read_text(errors="replace").split("\n")
-        gates.append({"gate": name, "ok": state == "ok", "problems": [p for p in problems if p]})
-    write_json(path, {"passed": sum(g["ok"] for g in gates), "failed": sum(not g["ok"] for g in gates), "gates": gates})
+        name, verdict, *problems = file.read_text(errors="replace").split("\n")
+        gates.append({"gate": name, "ok": verdict == "ok", "problems": [p for p in problems if p]})
+        if verdict != "ok":
+            failures.append(Failure(f"check, gate {name}", gates[-1]["problems"], str(file), env.COMMAND))
+    write_json(path, {"state": state(), "passed": len(gates) - len(failures), "failed": len(failures),
+                      "failures": [vars(f) for f in failures], "gates": gates})
 
 
 if __name__ == "__main__":

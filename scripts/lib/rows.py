@@ -11,7 +11,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import build
 import env
+import kunit
+import page
 import results
 from env import LOGS, TOP, die
 
@@ -67,7 +70,8 @@ class Output:
             if stream is self.process.stdout and line.strip():
                 self.last = line
             if to:
-                to.write(line)
+                to.write(results.coloured(line.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+                         if results.TERMINAL else line)
                 to.flush()
 
     def aside(self, stream, to) -> None:
@@ -94,7 +98,7 @@ def judged(row: Row, status: int, last: str, seconds: float, log: Path) -> dict:
     problems = []
     if failed:
         problems.append(f"{failed} failed")
-    if not passed + failed or (status and not failed):
+    if not passed + failed + skipped or (status and not failed):
         # (an environment that is not fit is no finding, and not a pass either)
         problems.append({2: "usage or environment", 3: "a tool is missing"}.get(
             status, f"ended with status {status}") + ("" if counted else ", counted nothing"))
@@ -104,7 +108,15 @@ def judged(row: Row, status: int, last: str, seconds: float, log: Path) -> dict:
     return {"part": row.name, "command": row.shown(), "exit": status, "unfit": unfit,
             "passed": passed, "failed": failed, "skipped": skipped,
             "seconds": int(seconds), "log": str(log), "problems": problems,
-            **({"reason": reason(log), "again": f"scripts/test {row.name}"} if failed else {})}
+            "failures": failures(row, status, problems, log) if failed else []}
+
+
+def failures(row: Row, status: int, problems: list[str], log: Path) -> list[dict]:
+    """What the row itself has told, else what its log says."""
+    told = kunit.load(log.with_suffix(".json")).get("failures", [])
+    if told and status == 1:
+        return told
+    return [*told, vars(results.Failure(f"{row.name}: {'; '.join(problems)}", reason(log), str(log), f"scripts/test {row.name}"))]
 
 
 def reason(log: Path) -> list[str]:
@@ -115,14 +127,22 @@ def reason(log: Path) -> list[str]:
 
 
 class Tests:
-    def __init__(self, chosen: list[Row], out: Path) -> None:
-        self.chosen, self.out = chosen, out
-        self.done: list[dict] = []
-        self.began, self.passed, self.failed = time.monotonic(), 0, 0
+    def __init__(self, chosen: list[Row], out: Path, stop: bool, kept: list[dict], took: dict[str, int]) -> None:
+        """`kept`: rows that passed, of a run that this one goes on with; `took`: seconds of rows in earlier runs."""
+        self.chosen, self.out, self.stop, self.took = chosen, out, stop, took
+        self.done = kept
+        self.began = time.monotonic()
+
+    def stopped(self) -> bool:
+        return self.stop and any(d["failed"] for d in self.done)
+
+    def left(self, row: Row) -> str:
+        ahead = [self.took[r.name] for r in self.chosen[self.chosen.index(row):] if r.name in self.took and r.when != "beside"]
+        return f"   ({env.elapsed(sum(ahead))} left)" if ahead else ""
 
     def run(self, row: Row) -> None:
         """Both streams come as they are."""
-        print(f"=== {row.name}: {row.shown()}", flush=True)
+        print(f"=== {row.name}: {row.shown()}{self.left(row)}", flush=True)
         self.add(Output(row.words(self.out), self.out / f"{row.name}.log", os.environ, True).end(row))
 
     def beside(self, row: Row) -> Output:
@@ -140,30 +160,35 @@ class Tests:
         """After each row, so that an end before the end loses nothing."""
         print(f"--- {done['part']}: {env.elapsed(done['seconds'])}", flush=True)
         self.done.append(done)
-        self.passed += done["passed"]
-        self.failed += done["failed"]
-        results.write_json(self.out / "summary.json", {
-            "passed": self.passed, "failed": self.failed, "state": env.STATE, "parts": self.done})
+        self.write()
+
+    def write(self) -> dict:
+        told = {"passed": sum(d["passed"] for d in self.done), "failed": sum(d["failed"] for d in self.done),
+                "state": results.state(), "failures": [f for d in self.done for f in d["failures"]],
+                "left": [row.name for row in self.chosen if row.name not in [d["part"] for d in self.done]], "parts": self.done}
+        results.write_json(self.out / "summary.json", told)
         results.write_junit(self.out / "summary.xml", "scripts/test", [
-            results.Case("rows", d["part"], "FAIL" if d["failed"] else "PASS", d["problems"] + d.get("reason", []),
-                         d["seconds"]) for d in self.done])
+            results.Case("rows", d["part"], "FAIL" if d["failed"] else "PASS", [results.Failure(**f) for f in d["failures"]],
+                         d["seconds"]) for d in self.done], told["state"])
+        runs = [run for d in self.done if "patches" in (run := kunit.load(self.out / f"{d['part']}.json"))]
+        page.write(self.out, "scripts/test", told, runs, [
+            [(d["part"], d["log"]), f"{d['passed']} passed", f"{d['failed']} failed", str(d["skipped"]), env.elapsed(d["seconds"]),
+             d["command"]] for d in self.done])
+        return told
 
     def table(self) -> int:
         print(f"{'row':14}{'passed':>8}{'failed':>8}{'skipped':>9}{'time':>9}")
         for d in self.done:
             print(f"{d['part']:14}{d['passed']:8}{d['failed']:8}{d['skipped']:9}{env.elapsed(d['seconds']):>9}")
         bad = [d for d in self.done if d["failed"]]
-        for d in bad:
-            print(f"{d['part']}: {'; '.join(d['problems'])}")
-            for line in d["reason"]:
-                print(f"  {results.clean(line)}")
-            print(f"  log: {d['log']}")
-            print(f"  again: {d['again']}   ({d['command']})")
-        print(f"=== all: {env.elapsed(time.monotonic() - self.began)}; {self.out}/summary.json")
-        print(results.total(self.passed, self.failed))
+        told = self.write()
+        for failure in told["failures"]:
+            print(results.Failure(**failure).text())
+        print(f"=== all: {env.elapsed(time.monotonic() - self.began)}; page: {self.out}/index.html")
+        print(results.total(told["passed"], told["failed"]))
         if bad and all(d["unfit"] for d in bad):
             return min(d["exit"] for d in bad)
-        return 1 if bad or not self.passed else 0
+        return 1 if bad or not any(d["passed"] + d["skipped"] for d in self.done) else 0
 
     def all(self, ahead: list[Row]) -> int:
         beside = [row for row in self.chosen if row.when == "beside"]
@@ -175,7 +200,7 @@ class Tests:
                               env=os.environ)
         others = [(row, self.beside(row)) for row in beside]
         for row in self.chosen:
-            if row not in beside:
+            if row not in beside and not self.stopped():
                 self.run(row)
         for row, output in others:
             self.join(row, output)
@@ -188,25 +213,35 @@ def main(arguments) -> int:
     known = [row for row in found if row.when != "ahead"]
     chosen = [argument for argument in arguments if not argument.startswith("-")]
     for argument in arguments:
-        if argument not in ("--all", "--list", *(row.name for row in known)):
+        if argument not in ("--all", "--list", "--failed", "-x", *(row.name for row in known)):
             env.usage_error(f"no row '{argument}'; --list shows them")
     if "--list" in arguments:
         print(*(f"{row.name:14}{row.when:9}{row.shown()}" for row in known), sep="\n")
         return 0
-    if "--all" in arguments and chosen:
-        env.usage_error("rows, or --all")
+    if bool(chosen) + ("--all" in arguments) + ("--failed" in arguments) > 1:
+        env.usage_error("rows, --all or --failed")
+    env.snapshot()
+    before = kunit.load(LOGS / "test/summary.json")
+    parts = before.get("parts", [])
+    if "--failed" in arguments:
+        chosen = [part["part"] for part in parts if part["failed"]] + before.get("left", [])
+        if not chosen:
+            env.say("test: no row failed in the last run, and none was left")
+            return 0
     whens = ("default", "beside", "all") if "--all" in arguments else ("default", "beside")
     picked = [row for row in known if (row.name in chosen if chosen else row.when in whens)]
-    env.snapshot()
-    env.prepared()
     env.lock()
     out = LOGS / f"test.{env.STATE}"
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    # (What passed counts on, if it was the same that was tested.)
+    kept = [part for part in parts if not part["failed"]] if "--failed" in arguments and before["state"].get("state") == env.STATE else []
+    if not kept:
+        shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    Path(f"{build.WORK}.chain").unlink(missing_ok=True)
     link = LOGS / "test"
     link.unlink(missing_ok=True)
     link.symlink_to(out.name)
-    return Tests(picked, out).all(ahead)
+    return Tests(picked, out, "-x" in arguments, kept, {part["part"]: part["seconds"] for part in parts}).all(ahead)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ FORMAT_PATCH="format-patch --quiet --no-numbered --no-cover-letter --no-base
 # base_repo: sets REPO and BASE_COMMIT. A user's clone is only read: REPO borrows
 # its objects.
 base_repo() {
-	need git git
+	need git
 	if [ -n "${KDIR:-}" ]; then
 		objects=$(git -C "$KDIR" rev-parse --path-format=absolute --git-path objects 2>&1) ||
 			die 2 "$KDIR (KDIR, or --tree) is no repository that git reads: $objects"
@@ -30,7 +30,7 @@ base_repo() {
 		whole_clone
 	else
 		REPO=$CACHE/linux.git
-		[ -d "$REPO" ] || die 3 "no kernel source: run scripts/setup, or set KDIR to a clone of Linux"
+		[ -d "$REPO" ] || die 3 "no kernel source: ${KERNEL_VERSION:+run scripts/setup, or }set KDIR to a clone of Linux"
 		ref=${BASE:-HEAD}
 		BASE_COMMIT=$(git -C "$REPO" rev-parse --quiet --verify "$ref^{commit}") ||
 			die 2 "no commit '$ref' in $REPO: set KDIR to a clone that has it"
@@ -144,6 +144,7 @@ worktree() {
 # Sets CHAIN to the file that lists base and commits, one a line. Commits depend
 # on base and patch bytes only, and are made once.
 chain() {
+	rm -f "$WORK.chain"
 	base_repo
 	series_consistent || die 1 "series and patches/ disagree"
 	worktree "$WORK"
