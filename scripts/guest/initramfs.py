@@ -33,6 +33,7 @@ def pack(path: Path, files: dict[str, Path], links: dict[str, str]) -> None:
 
 def ready(*tools: str, programs=("busybox",)) -> None:
     """Have what commands need that build kernels and boot them."""
+    env.prepared()
     build.need_tools("qemu-system-aarch64", *tools, *(str(PROGRAMS / "bin" / program) for program in programs))
     qmp()
 

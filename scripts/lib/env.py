@@ -75,6 +75,24 @@ def snapshot() -> None:
         os.execv(GLUE, ["glue", "snapshot", COMMAND, *sys.argv[1:]])
 
 
+def prepared() -> None:
+    """Set up what is missing on Debian, for those commands that promise it. (May ask for a
+    password.) Whoever names tools of his own has them."""
+    setup = TOP / "scripts/setup"
+    if os.environ.get("SERIES_OWN_TOOLS") or os.environ.get("SERIES_LOCKED") or not shutil.which("dpkg-query"):
+        return
+    if subprocess.run([setup, "--check"], check=False).returncode == 0:
+        return
+    process = subprocess.Popen([setup])
+    try:
+        process.wait()
+    finally:
+        process.terminate()     # (nothing where it has ended)
+        process.wait()
+    if process.returncode:
+        sys.exit(process.returncode)
+
+
 # --- processes ---------------------------------------------------------------
 
 _groups: set[subprocess.Popen] = set()

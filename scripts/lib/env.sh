@@ -168,6 +168,8 @@ LOGS=$CACHE/log
 VENV=$CACHE/venv
 export TMPDIR="$CACHE/tmp"
 
+# Whose tools: whoever names one is asked for the others, and no package manager is.
+export SERIES_OWN_TOOLS="${SERIES_OWN_TOOLS-${LLVM:-}${RUSTC:-}${BINDGEN:-}}"
 # What scripts/setup has made, where the caller names nothing. (Whoever names a rustc has the
 # rest of that Rust in PATH, or names it, too.)
 # shellcheck source=/dev/null

@@ -230,6 +230,7 @@ def main(arguments) -> int:
             return 0
     whens = ("default", "beside", "all") if "--all" in arguments else ("default", "beside")
     picked = [row for row in known if (row.name in chosen if chosen else row.when in whens)]
+    env.prepared()
     env.lock()
     out = LOGS / f"test.{env.STATE}"
     # (What passed counts on, if it was the same that was tested.)
