@@ -283,20 +283,80 @@ static void c_hold(void *object, unsigned long n)
 	}
 }
 
-static void c_back_off(void *object, unsigned long n)
+static __always_inline void back_off(struct object *objects, int count, unsigned long n)
 {
-	struct object *objects = object;
-	int count = 2;
+	struct object *held = &objects[count / 2];
 
 	OPTIMIZER_HIDE_VAR(count);
 	BENCH_REPEAT(n) {
 		struct ww_acquire_ctx ctx;
 		LIST_HEAD(list);
 
-		bench_hold(&objects[1]);
+		bench_hold(held);
 		lock_found(objects, count, &list, &ctx, true);
 		unlock_found(&list);
 		ww_acquire_fini(&ctx);
+	}
+}
+
+static void c_back_off_2(void *object, unsigned long n)
+{
+	back_off(object, 2, n);
+}
+
+static void c_back_off_8(void *object, unsigned long n)
+{
+	back_off(object, 8, n);
+}
+
+static struct ww_acquire_ctx gem_holder;
+
+void bench_hold_gem(struct drm_gem_object *gem)
+{
+	int ret = ww_mutex_lock(&gem->resv->lock, &gem_holder);
+
+	WARN_ON(ret);
+}
+
+void bench_release_gem(struct drm_gem_object *gem)
+{
+	ww_mutex_unlock(&gem->resv->lock);
+}
+
+static void c_hold_gem(void *object, unsigned long n)
+{
+	struct drm_gem_object *gems = object;
+
+	BENCH_REPEAT(n) {
+		bench_hold_gem(&gems[1]);
+		bench_release_gem(&gems[1]);
+	}
+}
+
+/* As with a LockSet, the first attempt of the next round takes what was contended. */
+static void c_exec_back_off(void *object, unsigned long n)
+{
+	struct drm_gem_object *gems = object;
+	int count = 2;
+
+	OPTIMIZER_HIDE_VAR(count);
+	BENCH_REPEAT(n) {
+		struct drm_exec exec;
+
+		bench_hold_gem(&gems[1]);
+		drm_exec_init(&exec, DRM_EXEC_IGNORE_DUPLICATES, count);
+		drm_exec_until_all_locked(&exec) {
+			for (int i = 0; i < count; i++) {
+				int ret = drm_exec_lock_obj(&exec, &gems[i]);
+
+				if (drm_exec_is_contended(&exec))
+					bench_release_gem(&gems[i]);
+				drm_exec_retry_on_contention(&exec);
+				if (ret)
+					break;
+			}
+		}
+		drm_exec_fini(&exec);
 	}
 }
 
@@ -326,10 +386,14 @@ static const struct {
 	MUTEX("ww_mutex_known_64", 50, c_known_64, bench_rust_all_64),
 	MUTEX("ww_mutex_guards_8", 200, c_found_8, bench_rust_guards_8),
 	{ "ww_mutex_back_off", 200, objects,
-	  { c_back_off, c_hold }, { bench_rust_back_off, bench_rust_hold } },
+	  { c_back_off_2, c_hold }, { bench_rust_back_off_2, bench_rust_hold } },
+	{ "ww_mutex_back_off_8", 100, objects,
+	  { c_back_off_8, c_hold }, { bench_rust_back_off_8, bench_rust_hold } },
 	GEM("drm_exec_2", 200, c_exec_2, bench_rust_exec_2),
 	GEM("drm_exec_8", 100, c_exec_8, bench_rust_exec_8),
 	GEM("drm_exec_64", 50, c_exec_64, bench_rust_exec_64),
+	{ "drm_exec_back_off", 200, gems,
+	  { c_exec_back_off, c_hold_gem }, { bench_rust_exec_back_off, bench_rust_hold_gem } },
 };
 
 int bench_locks(void)
@@ -342,12 +406,14 @@ int bench_locks(void)
 		dma_resv_init(gems[i].resv);
 	}
 	ww_acquire_init(&holder, &bench_class);
+	ww_acquire_init(&gem_holder, &reservation_ww_class);
 
 	for (int i = 0; i < ARRAY_SIZE(rows); i++) {
 		bench_measure(rows[i].name, "c", rows[i].object, rows[i].n, &rows[i].c);
 		bench_measure(rows[i].name, "rust", rows[i].object, rows[i].n, &rows[i].rust);
 	}
 
+	ww_acquire_fini(&gem_holder);
 	ww_acquire_fini(&holder);
 	return 0;
 }

@@ -19,6 +19,9 @@ struct object {
 /* Another transaction takes the object, and goes when it is in the way. */
 void bench_hold(struct object *object);
 void bench_release(struct object *object);
+struct drm_gem_object;
+void bench_hold_gem(struct drm_gem_object *gem);
+void bench_release_gem(struct drm_gem_object *gem);
 
 bench_loop_t bench_rust_raw;
 bench_loop_t bench_rust_raw_irq;
@@ -35,6 +38,9 @@ bench_loop_t bench_rust_exec_2;
 bench_loop_t bench_rust_exec_8;
 bench_loop_t bench_rust_exec_64;
 bench_loop_t bench_rust_hold;
-bench_loop_t bench_rust_back_off;
+bench_loop_t bench_rust_back_off_2;
+bench_loop_t bench_rust_back_off_8;
+bench_loop_t bench_rust_hold_gem;
+bench_loop_t bench_rust_exec_back_off;
 
 #endif /* BENCH_LOCKS_H */

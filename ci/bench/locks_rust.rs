@@ -33,6 +33,8 @@ unsafe extern "C" {
     static mut bench_class: bindings::ww_class;
     fn bench_hold(object: *const Object);
     fn bench_release(object: *const Object);
+    fn bench_hold_gem(gem: *mut bindings::drm_gem_object);
+    fn bench_release_gem(gem: *mut bindings::drm_gem_object);
 }
 
 /// The class of the mutexes.
@@ -309,14 +311,10 @@ unsafe extern "C" fn bench_rust_hold(object: *mut c_void, n: usize) {
     });
 }
 
-/// # Safety
-///
-/// As for [`bench_rust_all_2()`].
-#[no_mangle]
-unsafe extern "C" fn bench_rust_back_off(object: *mut c_void, n: usize) {
-    // SAFETY: By the safety requirements.
-    let objects = unsafe { objects::<2>(object) };
-    let held = &objects[1];
+/// Objects of which the one in the middle is held by another transaction.
+#[inline(always)]
+fn back_off<const N: usize>(objects: &[Object; N], n: usize) {
+    let held = &objects[N / 2];
     let objects = black_box(objects.as_slice());
     let mut set = LockSet::new();
 
@@ -336,5 +334,70 @@ unsafe extern "C" fn bench_rust_back_off(object: *mut c_void, n: usize) {
             }
             Ok(())
         });
+    });
+}
+
+/// # Safety
+///
+/// As for [`bench_rust_all_2()`].
+#[no_mangle]
+unsafe extern "C" fn bench_rust_back_off_2(object: *mut c_void, n: usize) {
+    // SAFETY: By the safety requirements.
+    back_off(unsafe { objects::<2>(object) }, n);
+}
+
+/// # Safety
+///
+/// As for [`bench_rust_all_8()`].
+#[no_mangle]
+unsafe extern "C" fn bench_rust_back_off_8(object: *mut c_void, n: usize) {
+    // SAFETY: By the safety requirements.
+    back_off(unsafe { objects::<8>(object) }, n);
+}
+
+/// # Safety
+///
+/// As for [`exec()`], with 2 of them.
+#[no_mangle]
+unsafe extern "C" fn bench_rust_hold_gem(object: *mut c_void, n: usize) {
+    // SAFETY: By the safety requirements.
+    let [_, held]: &[Opaque<bindings::drm_gem_object>; 2] = unsafe { &*object.cast() };
+
+    // SAFETY: The object is valid, and what is held is released.
+    repeat(n, || unsafe {
+        bench_hold_gem(held.get());
+        bench_release_gem(held.get());
+    });
+}
+
+/// # Safety
+///
+/// As for [`exec()`], with 2 of them.
+#[no_mangle]
+unsafe extern "C" fn bench_rust_exec_back_off(object: *mut c_void, n: usize) {
+    // SAFETY: By the safety requirements.
+    let gems: &[Opaque<bindings::drm_gem_object>; 2] = unsafe { &*object.cast() };
+    let held = gems[1].get();
+    let gems = black_box(gems.as_slice());
+
+    repeat(n, || {
+        // SAFETY: The object is valid.
+        unsafe { bench_hold_gem(held) };
+        let _ = LockSet::new().run_then(
+            |round| {
+                // SAFETY: The reservation objects are initialised, and in place.
+                let resvs = gems
+                    .iter()
+                    .map(|gem| unsafe { DmaResv::from_raw((*gem.get()).resv) });
+                let result = round.hold_all::<()>(resvs.map(|resv| &**resv));
+
+                if result.is_err() {
+                    // SAFETY: It is held, which is why the other one cannot be acquired.
+                    unsafe { bench_release_gem(held) };
+                }
+                result
+            },
+            |_, _| (),
+        );
     });
 }

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The device of a bus does not live longer than the generic device that it was made of.
+//! An AMBA device does not live longer than the generic device that it was made of.
+use kernel::amba;
 use kernel::device::{Bound, Device};
 use kernel::prelude::*;
-use kernel::{amba, platform};
 
 pub fn same_lifetime(dev: &Device<Bound>) -> Result<&amba::Device<Bound>> {
     dev.try_into()
 }
 
-pub fn amba_for_ever(dev: &Device<Bound>) -> Result<&'static amba::Device<Bound>> {
-    return dev.try_into(); //~ lifetime
-    Err(EINVAL)
-}
-
-pub fn platform_for_ever(dev: &Device<Bound>) -> Result<&'static platform::Device<Bound>> {
+pub fn for_ever(dev: &Device<Bound>) -> Result<&'static amba::Device<Bound>> {
     return dev.try_into(); //~ lifetime
     Err(EINVAL)
 }

@@ -7,12 +7,7 @@ pub const MATCHES: DeviceId = DeviceId::new(0x0004_1061, 0x000f_ffff);
 pub const MASKED_OFF: DeviceId = DeviceId::new(0x0004_1061, 0x000f_ff00); //~ E0080
 pub const END: DeviceId = DeviceId::new(0, 0); //~ E0080
 
-static UNTYPED: IdArray<DeviceId, u32, 1> = IdArray::new([(DeviceId::new(1, 1), &5)]);
-pub const WITH_UNTYPED: IdTable<u32> = &UNTYPED; //~ E0277
+kernel::amba_device_table!(TABLE, [DeviceId::new(1, 1)]);
+pub const WITH_MACRO: IdTable = &TABLE;
 
-static NO_DATA: IdArray<DeviceId, (), 1> = IdArray::new_without_index([DeviceId::new(1, 1)]);
-pub const WITHOUT_DATA: IdTable<()> = &NO_DATA; //~ E0277
-
-kernel::amba_device_table!(TABLE, u32, [(DeviceId::new(1, 1), 5)]);
-pub const WITH_MACRO: IdTable<u32> = &TABLE;
-pub const OTHER_TYPE: IdTable<u64> = &TABLE; //~ E0277
+pub static WITH_DATA: IdArray<DeviceId, u32, 1> = IdArray::new([(DeviceId::new(1, 1), &5)]); //~ E0277

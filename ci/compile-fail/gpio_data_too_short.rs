@@ -23,11 +23,6 @@ pub fn device_unbound<C: Chip>(data: impl for<'a> FnOnce(&'a Device<Bound>) -> R
     Ok(())
 }
 
-pub fn label<'a, C: Chip>(label: &'a CStr, other: &CStr) -> Config<'a, C> {
-    return Config::new(1).label(other); //~ E0621
-    Config::new(1).label(label)
-}
-
 pub fn kept<'a, C: ChainedHandler>(
     dev: &'a Device<Bound>,
     irq: IrqRequest<'a>,
