@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from conftest import ANSWER, edit, untouched
+from conftest import untouched
 
 FIRST, SECOND, THIRD = ("patches/0001-rust-Mend-the-answer.patch", "patches/0002-MAINTAINERS-Add-gamma.patch",
                         "patches/0003-rust-Add-a-suite.patch")
@@ -42,15 +42,6 @@ def test_faults(toy, fault, says):
         toy.sh(toy.repo, fault)
     with untouched(toy.repo):
         toy.expect(1, says, "scripts/check")
-
-
-def test_topic_that_leans_on_another(toy):
-    toy.expect(0, "", "scripts/tree")
-    edit(toy.tree / ANSWER, "42", "43")
-    toy.commit(toy.tree, "rust: Mend it again")
-    toy.expect(0, "wrote", "scripts/refresh")
-    toy.sh(toy.repo, "cp patches/toy.cover patches/two.cover; sed -i 's/^0004/# TOPIC two\\n&/' series")
-    toy.expect(1, "topic two: 0004-rust-Mend-it-again.patch does not apply without topics", "scripts/check")
 
 
 def test_missing_patch_stops_others(toy):
