@@ -28,7 +28,7 @@ static __always_inline u64 bench_now(void)
 	return now;
 }
 
-/* Rounds of which the shortest counts: the others had an interrupt. */
+/* Rounds; the shortest one counts, since an interrupt makes one longer. */
 #define BENCH_ROUNDS	8
 
 void bench_measure(const char *row, const char *side, void *object,

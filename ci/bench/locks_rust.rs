@@ -311,7 +311,7 @@ unsafe extern "C" fn bench_rust_hold(object: *mut c_void, n: usize) {
     });
 }
 
-/// Objects of which the one in the middle is held by another transaction.
+/// Objects, the one in the middle held by another transaction.
 #[inline(always)]
 fn back_off<const N: usize>(objects: &[Object; N], n: usize) {
     let held = &objects[N / 2];

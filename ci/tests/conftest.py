@@ -240,6 +240,7 @@ class Toy:
         self.commit(self.tree, f"rust: Raise the answer to {new}")
         self.expect(0, "wrote", "scripts/refresh")
         edit(self.repo / "series", f"# TOPIC {name}\n", f"# TOPIC {name} {needed}\n")
+        self.expect(0, "", "scripts/refresh --force")
 
     def need(self, *names: str) -> None:
         """Things of a real cache."""

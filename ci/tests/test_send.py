@@ -91,6 +91,7 @@ def test_topic_that_needs_another(toy):
 def test_topic_alone_that_builds_on_another(toy):
     toy.topic("two", "toy", "42", "43")
     edit(toy.repo / "series", "# TOPIC two toy", "# TOPIC two")
+    toy.expect(0, "", "scripts/refresh --force")
     toy.signed()
     toy.expect(1, ["conflict in rust/kernel/answer.rs",
                    "0004-rust-Raise-the-answer-to-43.patch does not apply on v7.3 without the topics before it"],
