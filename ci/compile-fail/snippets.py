@@ -97,7 +97,7 @@ def main(names) -> int:
     build.need_tools()
     env.lock()
     env.need_space(4000)
-    build.work_at(build.commits()[-1][0])
+    build.work_at(build.commits()[build.before_apart()][0])
     log = RUNS / "build.log"
     log.unlink(missing_ok=True)
     if not build.configure("compile-fail", RUNS / "config.log", O, len(build.patches()), build.flavour("lockdep").files):

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// A key on line 4 of the PL061 that wakes the machine, for guest acpi of scenario.py.
+// For guest acpi of scenario.py: a key on line 4 of the PL061 that wakes the machine, and a
+// device whose interrupt no GIC can have (5 is an SGI). Its registers are those of the clock.
 DefinitionBlock ("keys.aml", "SSDT", 2, "SERIES", "KEYS", 1)
 {
     External (\_SB.GPO0, DeviceObj)
@@ -24,6 +25,16 @@ DefinitionBlock ("keys.aml", "SSDT", 2, "SERIES", "KEYS", 1)
                 Package () { "gpios", Package () { ^KEYS, 0, 0, 0 } },
                 Package () { "wakeup-source", 1 }
             }
+        })
+    }
+
+    Device (\_SB.GPO1)
+    {
+        Name (_HID, "ARMH0061")
+        Name (_UID, 1)
+        Name (_CRS, ResourceTemplate () {
+            Memory32Fixed (ReadWrite, 0x09010000, 0x1000)
+            Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) { 5 }
         })
     }
 }

@@ -86,6 +86,7 @@ SWAP = ("-drive", "if=none,id=swap,driver=null-co,size=512M,read-zeroes=on,snaps
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 ACPI = ("-M", "virt-4.1", "-bios", FIRMWARE)
 ACPI_LABEL = "ARMH0061:00"
+ACPI_UNMAPPED = "ARMH0061:01"
 NO_INTERRUPT = [("-d", PL061, "interrupts")]
 # The interrupt that the PL061 has, SPI 7, but as a rising edge.
 EDGE_PARENT = [*LEVELS, ("-t i", PL061, "interrupts", "0", "7", "1")]
@@ -821,6 +822,13 @@ def acpi(guest, tap):
 
     wake(guest, tap, press)
     power_key(guest, tap, "after wake", "Power Button", "ACPI:Event", ACPI_LABEL)
+    # A second device, which is no PL061.
+    status, seen = guest.run(f"echo pl061_gpio >{DEVICES}/{ACPI_UNMAPPED}/driver_override && "
+                             f"echo {ACPI_UNMAPPED} >{DRIVER}/bind")
+    tap.check("a device whose interrupt cannot be mapped is bound", status == 0, seen)
+    _, seen = guest.run("dmesg")
+    tap.check("it has no interrupt", f"{ACPI_UNMAPPED}: IRQ support disabled" in seen)
+    guest.run(f"echo {ACPI_UNMAPPED} >{DRIVER}/unbind")
 
 
 def acpi_module(guest, tap):

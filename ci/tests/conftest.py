@@ -159,7 +159,7 @@ class Toy:
         self.root, self.repo, self.cache, self.kernel = root, root / "repo", root / "cache", root / "kernel"
         self.tree, self.patches = self.cache / "tree", self.repo / "patches"
         self.env = {"PATH": f"{root}/bin:{os.environ['PATH']}:{root}/tools", "HOME": str(root / "home"), "SERIES_CACHE": str(self.cache),
-                    "KDIR": str(self.kernel), "JOBS": "2"}
+                    "KDIR": str(self.kernel), "JOBS": "2", "LLVM": f"{root}/tools/"}
 
     def expect(self, status: int, says, command, cwd=None, text=None, timeout=100, **env) -> str:
         """Run a command; hold its status and what it says against what is expected."""

@@ -49,6 +49,13 @@ def test_reference(toy):
     toy.expect(1, "0 passed, 2 failed", "scripts/kunit 3")
 
 
+def test_topic_that_is_set_apart(toy):
+    toy.sh(toy.repo, "sed -i 's/^0003/# TOPIC apart\\n&/' series; echo APART=apart >>ci/series.conf")
+    toy.expect(0, "2 passed, 0 failed", "scripts/kunit")
+    for range, number in (("tip", 2), ("apart", 3)):
+        toy.expect(0, [f"{number}  ok", "1 passed, 0 failed"], f"scripts/kunit {range}")
+
+
 def test_warning_that_make_does_not_repeat(toy):
     """Its neighbour is cached, the tree is there already: nothing is built."""
     toy.patch(2, WARN)
@@ -206,6 +213,7 @@ def test_known_splat(toy):
 
 
 def test_results_are_kept(toy):
+    toy.env["LLVM"] = f"{toy.cache}/mine/"
     toy.sh(toy.cache, f"cp -R {toy.root}/tools mine; sed -i 's|{toy.root}/tools|{toy.cache}/mine|g' tools; "
                       f"echo export RUSTDOC={toy.cache}/mine/rustdoc CLIPPY_DRIVER={toy.cache}/mine/clippy-driver >>tools")
 

@@ -24,18 +24,19 @@ def test_from_nothing_to_mails(empty):
     empty.expect(2, "no name of a topic", "scripts/refresh --new 'my topic' --tree ../kernel --base v7.3")
     empty.expect(0, ["began   ci/series.conf", "wrote   patches/0001-", "wrote   patches/0002-"], "scripts/refresh --new mine --tree ../kernel --base v7.3")
     assert (empty.repo / "series").read_text() == "# BASE v7.3\n# TOPIC mine\n0001-MAINTAINERS-Add-gamma.patch\n0002-rust-Add-a-suite.patch\n"
-    assert "| 2 | mine | [rust: Add a suite]" in (empty.repo / "README.md").read_text()
+    assert "`git am -3 patches/{0001..0002}-*`" in (empty.repo / "README.md").read_text()
     assert "GAMMA" in (empty.repo / "MAINTAINERS.snippet").read_text()
     empty.expect(2, "has a series already", "scripts/refresh --new other --tree ../kernel --base v7.3")
     # All that is left to do is said.
     said = empty.expect(1, "mine.cover is not finished", "scripts/check")
     assert said.count("FAIL") == 1
     empty.sh(empty.repo, "sed -i 's/EDITME: //; s/EDITME/by hand/' patches/mine.cover")
-    empty.expect(0, "12 passed, 0 failed", "scripts/check")
+    empty.sh(empty.repo, "scripts/tree && scripts/refresh")
+    empty.expect(0, "13 passed, 0 failed", "scripts/check")
     # (This kernel has no doctests.)
     empty.sh(empty.repo, "sed -i '/^# SUITE rust_doctests/d' kconfig-fragments/kunit.config")
     empty.expect(0, "2 passed, 0 failed", "scripts/kunit")
-    empty.expect(0, "14 passed, 0 failed", "scripts/test")
+    empty.expect(0, "15 passed, 0 failed", "scripts/test")
     empty.expect(2, "there is nothing to boot", "scripts/boot")
     # The author's round.
     empty.comment()
@@ -56,6 +57,6 @@ def test_cover_of_b4(empty):
     (empty.repo / "README.md").write_text("Mine\n\n<!-- patches -->\n<!-- /patches -->\n")
     empty.expect(0, "wrote   patches/mine.cover", "scripts/refresh --new mine --tree ../kernel --base v7.3")
     assert (empty.patches / "mine.cover").read_text() == cover and (empty.repo / "README.md").read_text().startswith("Mine\n")
-    empty.expect(0, "12 passed, 0 failed", "scripts/check")
+    empty.expect(0, "13 passed, 0 failed", "scripts/check")
     empty.expect(0, "3 commits", "scripts/tree")
     empty.expect(0, "no difference", "scripts/refresh")

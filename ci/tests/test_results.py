@@ -35,7 +35,7 @@ def test_broken_patch(toy):
     """At the end, in JSON, in JUnit, in Markdown and on the page: patch, gate, reason, log, how to run it again, and what all was run with."""
     toy.patch(2, "rm suites/rust_two; printf 'KTAP version 1\\nWARNING: at <foo> & |bar|\\n' >console")
     rows(toy, "check default scripts/check --json @.json", "kunit default scripts/kunit --json @.json --junit @.xml")
-    said = toy.expect(1, "\n13 passed, 2 failed\n", "scripts/test")
+    said = toy.expect(1, "\n14 passed, 2 failed\n", "scripts/test")
     out = (toy.cache / "log/test").resolve()
     log = toy.cache / "log/kunit/lockdep/0002/kunit.log"
     again = "scripts/kunit --flavour lockdep --fresh 2"

@@ -158,6 +158,11 @@ def commits() -> list[tuple[str, str]]:
     return [tuple(line.split(" ", 1)) for line in env.glue("commits")]
 
 
+def before_apart() -> int:
+    """How many patches come before the topic that ci/series.conf sets apart."""
+    return int(env.glue("series_before_apart")[0])
+
+
 def work_at(commit: str) -> None:
     env.glue("work_at", commit)
 

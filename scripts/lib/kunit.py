@@ -305,16 +305,16 @@ def cases(result: dict) -> list[results.Case]:
 # --- scripts/kunit -----------------------------------------------------------
 
 def positions(text: str, total: int) -> tuple[int, int]:
-    """First and last patch of N, A..B, A.., tip, or a topic."""
+    """First and last patch of N, A..B, A.., tip, or a topic; without any, all but those set apart."""
+    if text in ("", "tip"):
+        return 1 if not text else build.before_apart(), build.before_apart()
     if text in env.glue("series_topics"):
         patches = build.patches()
         first, *_, last = [patches.index(name) + 1 for name in env.glue("series_patches", text)] * 2
         return first, last
-    found = re.fullmatch(r"(\d+)(?:(\.\.)(\d*))?|tip", text or "1..")
+    found = re.fullmatch(r"(\d+)(?:(\.\.)(\d*))?", text)
     if not found:
         env.usage_error(f"'{text}' is not a patch number, A..B, A.., tip or a topic")
-    if found[0] == "tip":
-        return total, total
     first = int(found[1])
     last = first if not found[2] else int(found[3]) if found[3] else total
     if not first <= last <= total:
@@ -325,7 +325,7 @@ def positions(text: str, total: int) -> tuple[int, int]:
 def context(flavour: Flavour) -> str:
     """What a verdict depends on, but for the commit and the patches around it."""
     parts = [read(path) for path in flavour.files]
-    parts += [path.read_text() for path in sorted((TOP / "scripts/lib").glob("*.py"))]
+    parts += [(TOP / f"scripts/lib/{name}.py").read_text() for name in ("build", "console", "env", "kunit")]
     parts += [read(TOP / "ci/known-splats"), build.qemu_version(flavour.arch), *build.surroundings(flavour)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
 

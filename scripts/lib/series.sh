@@ -26,6 +26,9 @@ series_patches() {
 		want == "" || topic == want { print $1 }' "$SERIES"
 }
 
+# series_before_apart: how many patches come before those of topic $APART (series.conf).
+series_before_apart() { awk -v apart="${APART:-}" '/^# TOPIC / && $3 == apart { exit } !/^#/ && NF { n++ } END { print n + 0 }' "$SERIES"; }
+
 # series_consistent: the list and the files agree.
 series_consistent() {
 	[ -f "$SERIES" ] || { say "series: missing"; return 1; }
