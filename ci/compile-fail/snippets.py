@@ -97,10 +97,11 @@ def main(names) -> int:
     build.need_tools()
     env.lock()
     env.need_space(4000)
-    build.work_at(build.commits()[build.before_apart()][0])
+    position, tip = build.tip()
+    build.work_at(tip)
     log = RUNS / "build.log"
     log.unlink(missing_ok=True)
-    if not build.configure("compile-fail", RUNS / "config.log", O, len(build.patches()), build.flavour("lockdep").files):
+    if not build.configure("compile-fail", RUNS / "config.log", O, position, build.flavour("lockdep").files):
         die(1, f"the configuration is not what the fragments ask for: {RUNS}/config.log")
     if build.compile("compile-fail: kernel crate", log, O, "CLIPPY=1", "rust/"):
         env.say("\n".join(build.errors(log)))

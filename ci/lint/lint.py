@@ -73,15 +73,15 @@ def main(names) -> int:
     build.need_tools(*(["sparse"] if "sparse" in (names or TOOLS) else []))
     env.lock()
     env.need_space(4000)
-    commits = build.commits()
-    build.work_at(commits[-1][0])
+    position, tip = build.tip()
+    build.work_at(tip)
     shutil.rmtree(RUNS, ignore_errors=True)
-    if not build.configure("lint", RUNS / "config.log", O, len(build.patches()), build.flavour("lockdep").files):
+    if not build.configure("lint", RUNS / "config.log", O, position, build.flavour("lockdep").files):
         die(1, f"the configuration is not what the fragments ask for: {RUNS}/config.log")
     tests = results.Checks()
     for name in names or TOOLS:
         log = RUNS / f"{name}.log"
-        status, found = TOOLS[name](log, commits[0][0])
+        status, found = TOOLS[name](log, build.commits()[0][0])
         tests.check(name, [f"failed with status {status}: {log}", *build.errors(log)] * bool(status) + found)
     return tests.done()
 

@@ -200,7 +200,7 @@ def main(arguments) -> int:
     initramfs.ready("fdtput", "fdtget", "iasl", build.llvm("llvm-cxxfilt"), programs=PROGRAMS)
     env.lock("lock.defconfig" if asked.build else "lock")
     env.need_space(4000)
-    build.work_at(build.commits()[build.before_apart()][0])
+    build.work_at(build.tip()[1])
     kernels = None if asked.compare else Kernels(asked.driver, asked)
     if asked.build:
         kernels.defconfig()

@@ -15,7 +15,7 @@ DRIVERS = {"rust": "Rust", "c": "C"}
 
 def keep(path: Path, kind: str, driver: str, guests: dict) -> None:
     """The result of a run: for each guest, how many checks passed and failed, and what is to be said of it."""
-    results.write_json(path, {"tip": build.commits()[build.before_apart()][0], "kind": kind, "driver": driver, "guests": guests})
+    results.write_json(path, {"tip": build.tip()[1], "kind": kind, "driver": driver, "guests": guests})
 
 
 def cell(passed: int, failed: int, note: str = "") -> str:
@@ -34,7 +34,7 @@ def table(runs: list[dict]) -> str:
 
 def write() -> int:
     """Of the series as it is: what was run with another one does not count."""
-    tip = build.commits()[build.before_apart()][0]
+    tip = build.tip()[1]
     runs = [run for path in sorted(LOGS.glob("boot/**/result.json")) if (run := json.loads(path.read_text()))["tip"] == tip]
     if not runs:
         env.die(2, "no result of scripts/boot with this series: run it first")

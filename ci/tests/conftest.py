@@ -332,6 +332,7 @@ def template(tmp_path_factory) -> Path:
         (toy.repo / f"kconfig-fragments/{name}.config").write_text(f"CONFIG_TOY_{name.upper().replace('-', '_')}=y\n")
     toy.flavour("lockdep")
     (toy.repo / "ci/known-splats").write_text("")
+    append(toy.repo / "ci/series.conf", "APART=\n")
     (toy.repo / "MAINTAINERS.snippet").write_text("")
     (toy.repo / "README.md").write_text("Toy\n\n<!-- patches -->\n<!-- /patches -->\n")
     (toy.repo / "series").write_text("# BASE v7.3\n# TOPIC toy\n")

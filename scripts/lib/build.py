@@ -158,17 +158,18 @@ def commits() -> list[tuple[str, str]]:
     return [tuple(line.split(" ", 1)) for line in env.glue("commits")]
 
 
-def before_apart() -> int:
-    """How many patches come before the topic that ci/series.conf sets apart."""
-    return int(env.glue("series_before_apart")[0])
-
-
 def work_at(commit: str) -> None:
     env.glue("work_at", commit)
 
 
 def patches() -> list[str]:
     return env.glue("series_patches")
+
+
+def tip() -> tuple[int, str]:
+    """Number and commit of the last patch before the topic that ci/series.conf sets apart."""
+    position = int(env.glue("series_before_apart")[0])
+    return position, commits()[position][0]
 
 
 # --- build -------------------------------------------------------------------
@@ -284,9 +285,9 @@ def errors(log: Path, most: int = 5) -> list[str]:
 
 
 def kernel(label: str, logs: Path, name: str, o: Path, targets, files, of: Flavour = DEFAULT, clippy: bool = True) -> None:
-    """Configure and build the tip, or end with what went wrong. Logs: NAME.config.log, NAME.build.log."""
+    """Configure and build what is in the work tree, or end with what went wrong. Logs: NAME.config.log, NAME.build.log."""
     log = logs / f"{name}.config.log"
-    if not configure(f"{label}: {name}", log, o, len(patches()), files, of):
+    if not configure(f"{label}: {name}", log, o, tip()[0], files, of):
         env.say("\n".join(read(log).splitlines()[-5:]))
         die(1, f"the configuration is not what the fragments ask for: {log}")
     log = logs / f"{name}.build.log"

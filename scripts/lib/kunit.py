@@ -47,6 +47,8 @@ class Run:
     position: int
     files: tuple[Path, ...] = ()
     timeout: int = TIMEOUT
+    # Whether it may be that no test has the names that are asked for.
+    empty: bool = False
     # What is known afterwards.
     config: bool = False
     built: bool = False
@@ -251,7 +253,7 @@ def judge(run: Run, before: dict, known_warnings: set[str], known) -> dict:
             bad.append(f"no end within {run.timeout} s: {folder}/console")
         elif run.status and not bad:
             bad.append(f"kunit.py failed with status {run.status}: {folder}/kunit.log")
-        if not any(map(passes, now.values())):
+        if not any(map(passes, now.values())) and not run.empty:
             bad.append(f"no test {'passed' if now else 'ran'}: {folder}/kunit.log")
         if report.get("misc", {}).get("errors"):
             bad.append(f"kunit.py could not make sense of the log: {folder}/kunit.log")
@@ -305,13 +307,16 @@ def cases(result: dict) -> list[results.Case]:
 # --- scripts/kunit -----------------------------------------------------------
 
 def positions(text: str, total: int) -> tuple[int, int]:
-    """First and last patch of N, A..B, A.., tip, or a topic; without any, all but those set apart."""
+    """First and last patch of N, A..B, A.., tip, or a topic; without any, from the first one to the tip."""
     if text in ("", "tip"):
-        return 1 if not text else build.before_apart(), build.before_apart()
+        tip, _ = build.tip()
+        return tip if text else 1, tip
     if text in env.glue("series_topics"):
         patches = build.patches()
-        first, *_, last = [patches.index(name) + 1 for name in env.glue("series_patches", text)] * 2
-        return first, last
+        numbers = [patches.index(name) + 1 for name in env.glue("series_patches", text)]
+        if not numbers:
+            die(2, f"topic {text} of series has no patch")
+        return numbers[0], numbers[-1]
     found = re.fullmatch(r"(\d+)(?:(\.\.)(\d*))?", text)
     if not found:
         env.usage_error(f"'{text}' is not a patch number, A..B, A.., tip or a topic")
@@ -339,9 +344,12 @@ class Series:
         self.commits = build.commits()
         self.patches = build.patches()
         self.o = CACHE / "o" / flavour.name
-        self.runs = LOGS / "kunit" / flavour.name
+        # (What is set apart leaves the results of the others.)
+        self.runs = LOGS / "kunit" / (flavour.name if first <= build.tip()[0] else f"{flavour.name}-apart")
         self.last_run = load(self.runs / "summary.json").get("patches", [])
         self.runs.mkdir(parents=True, exist_ok=True)
+        for name in page.FILES:
+            (self.runs / name).unlink(missing_ok=True)
         build.objects_of(flavour.like, self.o)
         self.o.mkdir(parents=True, exist_ok=True)
         self.context = context(flavour) + options.filter
@@ -437,7 +445,7 @@ class Series:
         shutil.rmtree(run.folder, ignore_errors=True)
         run.build()
         if self.options.filter:
-            run.expected = []
+            run.expected, run.empty = [], position != self.last
         self.settle()
         if not self.stopped():
             self.pending = run
@@ -464,12 +472,14 @@ class Series:
     def bisect(self) -> int:
         """The first patch that fails, between one that does not and the last one."""
         good, bad = self.reference, self.last
-        found = not self.fails(good) and self.fails(bad)
-        while found and bad - good > 1:
+        if self.fails(good) or not self.fails(bad):
+            return self.print(f"nothing to look for: patch {good} fails" if bad != self.results[-1]["position"]
+                              else f"nothing to look for: patch {bad} passes")
+        while bad - good > 1:
             middle = (good + bad) // 2
             good, bad = (good, middle) if self.fails(middle) else (middle, bad)
         self.results.sort(key=lambda r: r["position"])
-        return self.print(f"the first patch that fails is {bad}, {self.patch(bad)}" if found else "")
+        return self.print(f"the first patch that fails is {bad}, {self.patch(bad)}")
 
     def write(self, last: bool = False) -> tuple[int, list[dict]]:
         """The reports. How many passed, and what failed."""
@@ -497,7 +507,7 @@ class Series:
             print(*(f.text() for f in failures(result)), sep="\n")
         print(f"{note}\n" * bool(note) + f"page: {self.runs}/index.html")
         print(results.total(passed, len(failed)))
-        return 1 if failed else 0
+        return 1 if failed or not self.results else 0
 
 
 def main(arguments) -> int:
@@ -514,9 +524,13 @@ def main(arguments) -> int:
         die(2, f"no flavour '{options.flavour}'; there are {' '.join(build.flavours())}")
     flavour = build.flavour(options.flavour)
     first, last = positions(options.range, len(build.patches()))
+    if options.bisect and options.x:
+        env.usage_error("--bisect goes on after a failure")
     if options.failed:
-        bad = [patch["position"] for patch in load(LOGS / "kunit" / flavour.name / "summary.json").get("patches", [])
-               if not patch["ok"] and patch["position"] <= last]
+        # (By name: the numbers may be others now.)
+        names = ["", *(name.partition("-")[2] for name in build.patches())]
+        bad = sorted(names.index(name) for patch in load(LOGS / "kunit" / flavour.name / "summary.json").get("patches", [])
+                     if not patch["ok"] and (name := patch["patch"].partition("-")[2]) in names)
         if options.range or options.bisect:
             env.usage_error("--failed says itself which patches")
         if not bad:

@@ -10,6 +10,7 @@ from pathlib import Path
 import env
 from results import clean
 
+FILES = PAGE, SUMMARY = "index.html", "summary.md"
 # A cell is a text, or a text and the path of what it links to.
 Cell = "str | tuple[str, str]"
 STYLE = """
@@ -62,13 +63,13 @@ class Page:
         self.markdown += [""]
 
     def write(self) -> None:
-        env.write(self.folder / "index.html", f"""<!DOCTYPE html>
+        env.write(self.folder / PAGE, f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"/><title>{html.escape(clean(self.title))}</title>
 <meta name="viewport" content="width=device-width"/><style>{STYLE}</style></head><body>
 {chr(10).join(self.html)}
 </body></html>
 """)
-        env.write(self.folder / "summary.md", "\n".join(self.markdown))
+        env.write(self.folder / SUMMARY, "\n".join(self.markdown))
 
 
 def kunit(page: Page, run: dict) -> None:

@@ -61,7 +61,7 @@ def state(of=build.DEFAULT) -> dict[str, str]:
 
     chain = env.read(f"{build.WORK}.chain").split() or [""]
     rust, qemu = build.rust_tools(of), build.ARCHES[of.arch][2]
-    found = {"series": first("git", "--no-optional-locks", "-C", env.ORIGIN, "describe", "--always", "--dirty"), "state": env.STATE,
+    found = {"kernel": " ".join(filter(None, map(os.environ.get, ("KDIR", "BASE")))), "series": first("git", "--no-optional-locks", "-C", env.ORIGIN, "describe", "--always", "--dirty"), "state": env.STATE,
              "base": chain[0], "tip": chain[-1], "clang": first(build.llvm("clang"), "--version"),
              "rustc": first(rust["rustc"], "--version"), "bindgen": first(rust["bindgen"], "--version"),
              "qemu": first(f"qemu-system-{qemu}", "--version") if qemu else "",

@@ -26,8 +26,8 @@ series_patches() {
 		want == "" || topic == want { print $1 }' "$SERIES"
 }
 
-# series_before_apart: how many patches come before those of topic $APART (series.conf).
-series_before_apart() { awk -v apart="${APART:-}" '/^# TOPIC / && $3 == apart { exit } !/^#/ && NF { n++ } END { print n + 0 }' "$SERIES"; }
+# series_before_apart: how many patches come before those of topic $APART (ci/series.conf).
+series_before_apart() { awk -v apart="${APART:-}" '/^# TOPIC / && $3 == apart && n { exit } !/^#/ && NF { n++ } END { print n + 0 }' "$SERIES"; }
 
 # series_consistent: the list and the files agree.
 series_consistent() {
@@ -45,6 +45,8 @@ series_consistent() {
 	done
 	sed '/^# TOPIC /,$d' "$SERIES" | grep -v '^#' | grep -q . && { say "series names patches before the first '# TOPIC' line"; bad=1; }
 	[ -n "$(series_base)" ] || { say "series has no '# BASE' line"; bad=1; }
+	[ -z "${APART:-}" ] || [ "$(series_topics | sed 1d | tail -n 1)" = "$APART" ] ||
+		{ say "APART in ci/series.conf is $APART, which is not the last of several topics in series: move it there, or empty APART"; bad=1; }
 	return $bad
 }
 
