@@ -46,7 +46,7 @@ olddefconfig: ; @grep -v CONFIG_TOY_LOST $(KCONFIG_CONFIG) >$(O)/.config.tmp; mv
 Image Image.gz bzImage zImage linux: ; @mkdir -p $(O)/arch/arm64/boot; echo "$(KCFLAGS)" >$(O)/flags; \\
 \tif [ -f slow ]; then touch $$SERIES_CACHE/now; sleep 600; fi; \\
 \t{ [ -e $(O)/warned.c ] && ! find warn foo.c Makefile -newer $(O)/warned.c | grep -q . || cat warn && touch $(O)/warned.c; } && \\
-\t{ cat status; ls suites; echo ==; cat console; } >$(O)/arch/arm64/boot/Image.gz
+\t{ cat status; ls suites; echo ==; cat console; } >$(O)/arch/arm64/boot/Image.gz; chmod +x $(O)/arch/arm64/boot/Image.gz
 modules: ;
 """,
     "tools/testing/kunit/kunit.py": """\
@@ -55,6 +55,9 @@ out = sys.argv[sys.argv.index("--build_dir") + 1]
 target = [a.split("=", 1)[1] for a in sys.argv if a.startswith("--json=")][0]
 image, console = open(out + "/arch/arm64/boot/Image.gz", encoding="latin-1").read().split("==\\n")
 status, *suites = image.split()
+# (The kernel of User Mode Linux is a program.)
+if not os.access(out + "/arch/arm64/boot/Image.gz", os.X_OK):
+    sys.exit("not executable")
 if "*" in sys.argv[-1]:
     suites = fnmatch.filter(suites, sys.argv[-1])
 open(out + "/test.log", "w", encoding="latin-1").write(console)

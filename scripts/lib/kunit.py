@@ -74,7 +74,7 @@ class Run:
         if self.built:
             copy = self.folder / "kernel" / kernel
             copy.parent.mkdir(parents=True)
-            shutil.copyfile(self.o / kernel, copy)
+            shutil.copy(self.o / kernel, copy)      # (that of User Mode Linux is a program)
 
     def start(self, suites: str = "") -> None:
         """Run what was built, in the background: for most of its time it needs one CPU, and the
