@@ -53,6 +53,11 @@ def test_topic_that_leans_on_another(toy):
     toy.expect(1, "topic two: 0004-rust-Mend-it-again.patch does not apply without topics", "scripts/check")
 
 
+def test_mutation_of_another_series(toy):
+    toy.sh(toy.kernel, f"git diff work~3 work~2 >{toy.repo}/ci/mutations/rust_one-x.patch")
+    toy.expect(1, ["ci/mutations/rust_one-x.patch does not apply", "13 passed, 1 failed"], "scripts/check")
+
+
 def test_missing_patch_stops_others(toy):
     toy.sh(toy.repo, f"rm {SECOND}")
     toy.expect(1, "series names 0002", "scripts/tree")
