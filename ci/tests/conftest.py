@@ -46,7 +46,7 @@ olddefconfig: ; @grep -v CONFIG_TOY_LOST $(KCONFIG_CONFIG) >$(O)/.config.tmp; mv
 Image Image.gz bzImage zImage linux: ; @mkdir -p $(O)/arch/arm64/boot; echo "$(KCFLAGS)" >$(O)/flags; \\
 \tif [ -f slow ]; then touch $$SERIES_CACHE/now; sleep 600; fi; \\
 \t{ [ -e $(O)/warned.c ] && ! find warn foo.c Makefile -newer $(O)/warned.c | grep -q . || cat warn && touch $(O)/warned.c; } && \\
-\t{ cat status; ls suites; echo ==; cat console; } >$(O)/arch/arm64/boot/Image.gz; chmod +x $(O)/arch/arm64/boot/Image.gz
+\t{ cat status; ls suites; echo ==; cat console; } >$(O)/arch/arm64/boot/Image.gz && chmod +x $(O)/arch/arm64/boot/Image.gz
 modules: ;
 """,
     "tools/testing/kunit/kunit.py": """\
