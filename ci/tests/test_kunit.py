@@ -56,6 +56,22 @@ def test_topic_that_is_set_apart(toy):
         toy.expect(0, [f"{number}  ok", "1 passed, 0 failed"], f"scripts/kunit {range}")
 
 
+def test_ranges_that_make_no_sense(toy):
+    toy.expect(2, "--bisect goes on after a failure", "scripts/kunit --bisect -x")
+    toy.sh(toy.repo, "echo '# TOPIC empty' >>series")
+    toy.expect(2, "topic empty of series has no patch", "scripts/kunit empty")
+    toy.sh(toy.repo, "sed -i '$d' series; echo APART=toy >>ci/series.conf")
+    toy.expect(1, "APART in ci/series.conf is toy, which is not the last of several topics", "scripts/check")
+
+
+def test_failed_goes_by_name(toy):
+    """A patch that failed has another number now."""
+    toy.patch(3, "echo FAIL >status")
+    toy.expect(1, "2 passed, 1 failed", "scripts/kunit")
+    toy.sh(toy.repo, "sed -i /^0001-/d series; rm patches/0001-*")
+    toy.expect(1, ["patch 2, 0003-rust-Add-a-suite.patch", "0 passed, 1 failed"], "scripts/kunit --failed")
+
+
 def test_warning_that_make_does_not_repeat(toy):
     """Its neighbour is cached, the tree is there already: nothing is built."""
     toy.patch(2, WARN)
