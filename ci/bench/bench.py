@@ -65,7 +65,7 @@ def main(arguments) -> int:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     called = kernel("called", CACHE / "o/bench")
-    # What is in C is the same.
+    # The C part is the same.
     build.objects_of("bench", CACHE / "o/bench-inline")
     inlined = kernel("inlined", CACHE / "o/bench-inline", "inline")
     status = report.main([*arguments[:1], "--logs", str(OUT), f"--llvm={os.environ.get('LLVM') or '1'}", called, inlined])

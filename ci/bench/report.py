@@ -102,7 +102,7 @@ def text_size(llvm, path):
     return int(lines.splitlines()[1].split()[0])
 
 
-# What is counted as an abstraction: functions of these names in the kernel crate, helpers.
+# An abstraction is counted by the functions of these names in the kernel crate, and its helpers.
 ABSTRACTIONS = {
     "raw spinlocks": r"raw_spinlock|rust_helper_raw_spin_",
     "ww_mutex": r"::ww_mutex::|rust_helper_ww_",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Data that is pinned is not moved by means of a guard.
+//! A guard does not move pinned data.
 use core::marker::PhantomPinned;
 use kernel::prelude::*;
 use kernel::sync::lock::ww_mutex::{define_ww_class, LockSet, Mutex};

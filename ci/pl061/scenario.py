@@ -354,7 +354,7 @@ def rebind(guest, tap):
         status, seen = guest.run(f"echo {LABEL} >{DRIVER}/bind")
     tap.check("bind", status == 0, seen)
     _, seen = guest.run("gpiodetect")
-    # Who held the old chip may have kept its number.
+    # A holder of the old chip may have kept its number.
     chip = re.fullmatch(rf"(gpiochip\d+) \[{LABEL}\] \(8 lines\)", seen)
     if not tap.check("the chip is back", chip, seen):
         return
@@ -679,7 +679,7 @@ def edge_parent(guest, tap):
 
 
 def one_cpu(guest, tap):
-    """With one CPU, an interrupt that comes for ever leaves nothing to user space."""
+    """With one CPU, an endless interrupt leaves no time for user space."""
     cut_boot(guest)
     level_while_asleep(guest, tap)
 

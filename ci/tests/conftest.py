@@ -33,7 +33,7 @@ KERNEL = {
     "MAINTAINERS": "List\n\nALPHA\nM:\tA <a@example.org>\nF:\ta/\n\nBETA\nM:\tB <b@example.org>\nF:\tb/\n",
     "suites/rust_one": "\n",
     "suites/rust_two": "\n",
-    # What the kernel prints, how its tests end, what make warns of.
+    # The output of the kernel, the results of its tests, warnings of make.
     "console": "KTAP version 1\n",
     "status": "PASS\n",
     "warn": "",

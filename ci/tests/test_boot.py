@@ -127,7 +127,7 @@ def test_torture_again(toy, what, failed, again, binds):
 
 # --- a guest at the terminal, and results -------------------------------------
 
-# What QEMU says, at the sockets that it is told of.
+# A fake QEMU, which answers at the sockets named on its command line.
 MACHINE = """\
 import json, os, socket, sys
 print("arguments:", *sys.argv[1:], flush=True)
@@ -209,7 +209,7 @@ def drivers(toy):
     return compare
 
 
-# What userspace sees, a value, the order, an access more, an operation, a check, or a callback that is missing or not called.
+# A difference in: output, a value, order, an extra access, an operation, a check, a callback that is missing or not called.
 @pytest.mark.parametrize("rust, says", [
     ((SET, GET, '"a", "b"'), None),
     (('"$ gpioset", "> busy", "w 3fc 01"', GET, '"a", "b"'), ["+ > busy"]),

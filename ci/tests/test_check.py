@@ -11,7 +11,7 @@ FIRST, SECOND, THIRD = ("patches/0001-rust-Mend-the-answer.patch", "patches/0002
                         "patches/0003-rust-Add-a-suite.patch")
 
 
-# What is done to the repository by sh, and what the gate says.
+# A shell command that spoils the repository, and the answer of the gate.
 @pytest.mark.parametrize("fault, says", [
     (f"rm {SECOND}", "series names 0002-MAINTAINERS-Add-gamma.patch, which is not in patches/"),
     (f"cp {SECOND} patches/0009-stray.patch", "patches/0009-stray.patch is not in series"),
@@ -27,7 +27,7 @@ FIRST, SECOND, THIRD = ("patches/0001-rust-Mend-the-answer.patch", "patches/0002
     ("sed -i 's/^MAX_MESSAGE_LINES=.*/MAX_MESSAGE_LINES=0/' ci/series.conf",
      ["1 failed", "0001-rust-Mend-the-answer.patch: 1 lines of text; 0 are the limit", "0002-"]),
     ("sed -i 's/^MAX_COVER_LINES=.*/MAX_COVER_LINES=3/' ci/series.conf", "toy.cover: 4 lines of text; 3 are the limit"),
-    # What becomes part of patch 1.
+    # A hunk that becomes part of patch 1.
     ("patch: touch rust/kernel/orphan.rs", "rust/kernel/orphan.rs: no entry in MAINTAINERS"),
     ("patch: sed -i '1i #include \"zebra.c\"' rust/helpers/helpers.c", "zebra comes before mutex"),
     ("patch: sed -i 's/^    42/  42/' rust/kernel/answer.rs", "FAIL  rustfmt"),
@@ -85,7 +85,7 @@ def test_base_with_other_files(toy):
         sed -i 's|^pub fn|/// Says it.\\npub fn|' rust/kernel/answer.rs
         git commit -q -a -m other; git tag -a -m x v7.3.4; git checkout -q main""")
     toy.expect(0, "0 failed", "scripts/check", BASE="v7.3.4")
-    # What they say has to be what git makes of it on any base.
+    # git has to make the same of them on any base.
     toy.sh(toy.repo, f"sed -i 's/^Because\\.$/&  /' {FIRST}")
     toy.expect(1, FIRST, "scripts/check", BASE="v7.3.4")
 

@@ -38,7 +38,7 @@ def test_failures_are_not_kept(toy):
 
 
 def test_reference(toy):
-    """What the patch before warns of is known, whether its result is new, from the cache, or that of another O= folder."""
+    """Warnings of the patch before are known, whether its result is new, cached, or from another O= folder."""
     toy.patch(2, WARN)
     toy.expect(0, "1 passed, 0 failed", "scripts/kunit 3")
     toy.expect(0, ["1 passed, 0 failed", "cached"], "scripts/kunit 3")
@@ -238,7 +238,7 @@ def test_results_are_kept(toy):
     assert cached() == 0
     assert cached("--json", "json") == 3 and '"cached": true' in (toy.repo / "json").read_text()
     assert cached("--fresh") == 0
-    # What goes into a verdict: fragments, compilers, and a LLVM that the caller names.
+    # A verdict depends on fragments, compilers, and a LLVM that the caller names.
     append(toy.repo / "kconfig-fragments/kunit.config", "# other\n")
     assert cached() == 0
     for tool in ("clang", "ld.lld", "rustc", "rustdoc", "clippy-driver", "bindgen"):

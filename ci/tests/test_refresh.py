@@ -45,7 +45,7 @@ def test_patches_changed_meanwhile(toy):
     assert notes.exists()
 
 
-# What git am takes for the end of a message, and the line of it.
+# Text that git am takes for the end of a message, and its line.
 @pytest.mark.parametrize("body", [
     "---", "--- a/file", "diff --git a/x b/x\nindex 1..2\n--- a/x\n+++ b/x", "Index: x", "diff -u x",
     "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nFrom: A <a@example.org>\nSubject: x"])

@@ -50,7 +50,7 @@ def test_broken_patch(toy):
                          (toy.cache / "log/test").resolve().name.removeprefix("test.")):
                 assert part in text, (name, part)
     assert log.exists()
-    # What failed can be run again, and the logs of the others stay.
+    # Failed rows can be run again, and the logs of the others stay.
     toy.expect(1, VANISHED, again)
     page = ET.parse(out / "index.html")
     links = [Path(os.path.normpath(out / a.get("href"))) for a in page.iter("a")]
@@ -101,7 +101,7 @@ def test_stop_and_go_on(toy):
 
 
 def test_filter(toy):
-    """Only these suites run, and no other verdict is taken for that of all."""
+    """Only these suites run, and their verdict is not taken for one of all suites."""
     with open(toy.repo / "kconfig-fragments/kunit.config", "a", encoding="utf-8") as file:
         file.write("# SUITE rust_two\nCONFIG_TOY_TWO=y\n")
     toy.expect(0, "2 passed, 0 failed", "scripts/kunit --filter rust_o* 1..2")

@@ -34,7 +34,7 @@ def test_build_ahead_of_its_row(toy):
     assert boots.read_text() == "--defconfig\n"
 
 
-# What a row prints and how it ends; whether it passes.
+# The output and exit code of a row; whether it passes.
 @pytest.mark.parametrize("ends, counts", [
     ("echo 3 passed, 0 failed", "3 passed, 0 failed"), ("echo 3 passed, 0 failed, 2 skipped", "3 passed, 0 failed"),
     ("echo 1 passed, 2 failed; exit 1", "1 passed, 2 failed"), ("echo 1 passed, 0 failed; exit 1", "1 passed, 1 failed"),

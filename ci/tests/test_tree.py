@@ -61,7 +61,7 @@ def test_patch_that_is_in_the_base_already(toy):
     head = toy.git(toy.kernel, "rev-parse", "--short=12", "HEAD")
     toy.expect(1, [f"patches/0002-MAINTAINERS-Add-gamma.patch does not apply to {head} (other).",
                    "conflict in MAINTAINERS", "git am --skip"], "scripts/tree --base v7.4")
-    # What was given up is tried again.
+    # An attempt that was given up is made again.
     toy.git(toy.tree, "am", "--abort")
     toy.expect(1, "conflict in MAINTAINERS", "scripts/tree --base v7.4")
     toy.git(toy.tree, "am", "--skip")
@@ -187,7 +187,7 @@ def test_commits_on_the_branch_alone(toy):
     assert toy.git(toy.tree, "rev-parse", "rust-series") == work
     toy.git(toy.tree, "branch", "-m", "rust-series", "mine")
     toy.expect(0, "4 commits", "scripts/tree")
-    # What is in patches/ does not get in the way.
+    # Work that is in patches/ does not get in the way.
     toy.git(toy.tree, "cherry-pick", work)
     toy.expect(0, "wrote", "scripts/refresh")
     toy.expect(0, "5 commits", "scripts/tree --topic toy")

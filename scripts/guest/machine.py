@@ -73,7 +73,7 @@ def device_tree(path, edits, smp=2):
 class Outside:
     """The machine from outside: sockets for qtest and QMP."""
 
-    # What has lines: QEMU's name of it, and where its registers are.
+    # GPIO controllers: QEMU's name, and the address of the registers.
     CHIP, ADDRESS = "", 0
 
     def connect(self, qtest, qmp):

@@ -3,7 +3,7 @@
 
 
 def machine(*options, cpu="cortex-a57", memory=1024, smp=1):
-    """The machine itself. Options are those of -M."""
+    """The machine itself. Options as for -M."""
     return ["qemu-system-aarch64", "-M", ",".join(("virt", *options)), "-cpu", cpu, "-m", str(memory),
             "-smp", str(smp), "-nodefaults", "-display", "none"]
 

@@ -138,7 +138,7 @@ case $SELF in
 esac
 TOP=$SELF
 until [ -f "$TOP/scripts/lib/env.sh" ]; do TOP=${TOP%/*}; done
-# What people type for this.
+# The command as people type it.
 COMMAND=$(sed -n '3s/^# Usage: \([^ ]*\).*/\1/p' "$SELF")
 for word; do
 	case $SELF:$word in
@@ -168,10 +168,10 @@ LOGS=$CACHE/log
 VENV=$CACHE/venv
 export TMPDIR="$CACHE/tmp"
 
-# Whose tools: whoever names one is asked for the others, and no package manager is.
+# A caller that names a tool is asked for the others; no package manager is used.
 export SERIES_OWN_TOOLS="${SERIES_OWN_TOOLS-${LLVM:-}${RUSTC:-}${BINDGEN:-}}"
-# What scripts/setup has made, where the caller names nothing. (Whoever names a rustc has the
-# rest of that Rust in PATH, or names it, too.)
+# Tools that scripts/setup has made, where the caller names none. (A caller that names a rustc
+# has the rest of that Rust in PATH, or names it, too.)
 # shellcheck source=/dev/null
 [ ! -f "$CACHE/tools" ] || . "$CACHE/tools"
 PYTHON=/usr/bin/python3
@@ -207,7 +207,7 @@ end() {
 	fi
 	TICKER='' JOB=''
 	at_exit
-	# What looks like a finding may be a full disk; what git says is no finding.
+	# A failure may come from a full disk; one of git is no finding.
 	case $end_rc in
 	0 | 2 | 3 | 129 | 130 | 141 | 143) return ;;
 	esac
