@@ -218,10 +218,10 @@ unsafe fn exec<const N: usize>(object: *mut c_void, n: usize) {
     repeat(n, || {
         let _ = LockSet::new().run_then(
             |round| {
-                // SAFETY: The reservation objects are initialised, and in place.
-                let resvs = gems
-                    .iter()
-                    .map(|gem| unsafe { DmaResv::from_raw((*gem.get()).resv) });
+                let resvs = gems.iter().map(|gem| {
+                    // SAFETY: The reservation objects are initialised, and in place.
+                    unsafe { DmaResv::from_raw((*gem.get()).resv) }
+                });
 
                 round.hold_all::<()>(resvs.map(|resv| &**resv))
             },
@@ -385,10 +385,10 @@ unsafe extern "C" fn bench_rust_exec_back_off(object: *mut c_void, n: usize) {
         unsafe { bench_hold_gem(held) };
         let _ = LockSet::new().run_then(
             |round| {
-                // SAFETY: The reservation objects are initialised, and in place.
-                let resvs = gems
-                    .iter()
-                    .map(|gem| unsafe { DmaResv::from_raw((*gem.get()).resv) });
+                let resvs = gems.iter().map(|gem| {
+                    // SAFETY: The reservation objects are initialised, and in place.
+                    unsafe { DmaResv::from_raw((*gem.get()).resv) }
+                });
                 let result = round.hold_all::<()>(resvs.map(|resv| &**resv));
 
                 if result.is_err() {
