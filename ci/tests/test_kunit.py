@@ -49,6 +49,17 @@ def test_reference(toy):
     toy.expect(1, "0 passed, 2 failed", "scripts/kunit 3")
 
 
+def test_files_keep_their_times(toy):
+    """No build is made anew because patches were applied or checked meanwhile."""
+    def times():
+        toy.expect(0, "1 passed, 0 failed", "scripts/kunit 2")
+        return {file: file.stat().st_mtime_ns for file in (toy.cache / "work").rglob("*") if file.is_file()}
+    before = times()
+    toy.patch(3, f"echo // >>{ANSWER}")
+    toy.expect(0, "0 failed", "scripts/check")
+    assert times() == before
+
+
 def test_topic_that_is_set_apart(toy):
     toy.sh(toy.repo, "sed -i 's/^0003/# TOPIC apart\\n&/' series; echo APART=apart >>ci/series.conf")
     toy.expect(0, "2 passed, 0 failed", "scripts/kunit")

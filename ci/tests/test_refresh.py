@@ -108,7 +108,7 @@ def test_no_room_for_temporary_files(toy, tool, what):
     toy.comment()
     if what == "gone":
         toy.expect(0, "0 failed", "scripts/check")
-        (toy.cache / "work/Makefile").unlink()
+        (toy.cache / "gates/Makefile").unlink()
     toy.program(tool, f"""case "$*" in */{what}.*|*/.{what}.*) exit 1 ;; esac; exec /bin/{tool} "$@" """)
     with untouched(toy.repo):
         toy.expect(2, "cannot write", "scripts/check" if what == "gone" else "scripts/refresh")

@@ -207,7 +207,7 @@ def test_hostile_configuration(toy):
         return [[*re.sub(r"\n[ \t]+", " ", head).splitlines(), *body.splitlines()] for head, _, body in mails_]
     plain = sent(toy.root / "plain")
     append(toy.root / "home/.gitconfig", HOSTILE)
-    shutil.rmtree(toy.cache / "work", ignore_errors=True)
+    shutil.rmtree(toy.cache / "gates", ignore_errors=True)
     for was, now in zip(plain, sent(toy.root / "hostile")):
         # But for what tells one run from the other.
         assert [line for line in was if not re.match(DIFFERS, line)] == [line for line in now if not re.match(DIFFERS, line)]

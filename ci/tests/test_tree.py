@@ -154,10 +154,10 @@ def test_new_and_empty_folders_become_caches(toy):
 
 def test_work_tree_of_the_user_in_our_cache(toy):
     """A linked work tree that is not of a repository of ours stays."""
-    toy.git(toy.kernel, "worktree", "add", "-q", "--detach", toy.cache / "work")
-    (toy.cache / "work/uncommitted").write_text("precious")
+    toy.git(toy.kernel, "worktree", "add", "-q", "--detach", toy.cache / "gates")
+    (toy.cache / "gates/uncommitted").write_text("precious")
     toy.expect(2, "is not a work tree of ours", "scripts/check --json x")
-    assert (toy.cache / "work/uncommitted").exists()
+    assert (toy.cache / "gates/uncommitted").exists()
 
 
 def test_moved_cache(toy):

@@ -2,7 +2,9 @@
 # Commits of the kernel: base, work trees, the series as commits and back. Sourced, not run.
 # shellcheck source=scripts/lib/series.sh
 . "$TOP/scripts/lib/series.sh"
-WORK=${SERIES_WORK:-$CACHE/work}	# work tree of the gates; theirs alone
+WORK=${SERIES_WORK:-$CACHE/work}	# work tree of the builds; theirs alone
+GATES=${SERIES_WORK:-$CACHE/gates}	# where patches are applied and checked: a file that changes and
+					# changes back is no reason to build anew
 TREE=$CACHE/tree	# work tree of the author
 
 # The canonical form of a patch: same bytes on every git, through a `git am`, whatever
@@ -140,32 +142,32 @@ worktree() {
 	}
 }
 
-# chain: every patch of the series as a commit on the base, in WORK's repository.
+# chain: every patch of the series as a commit on the base, in GATES's repository.
 # Sets CHAIN to the file that lists base and commits, one a line. Commits depend
 # on base and patch bytes only, and are made once.
 chain() {
 	rm -f "$WORK.chain"
 	base_repo
 	series_consistent || die 1 "series and patches/ disagree"
-	worktree "$WORK"
+	worktree "$GATES"
 	CHAIN=$WORK.chain
 	key=$BASE_COMMIT
 	echo "$BASE_COMMIT" >"$CHAIN.new"
 	at=$BASE_COMMIT made=0
 	for f in $(series_patches); do
 		key=$( { echo "$key"; cat "$PATCHES/$f"; } | sha256sum | cut -c1-40)
-		if next=$(git -C "$WORK" rev-parse --quiet --verify "refs/worktree/series/$key^{commit}"); then
+		if next=$(git -C "$GATES" rev-parse --quiet --verify "refs/worktree/series/$key^{commit}"); then
 			at=$next
 		else
-			[ $made = 1 ] || work_at "$at"
+			[ $made = 1 ] || tree_at "$GATES" "$at"
 			made=1
-			apply_patch "$WORK" "$f" || {
-				git -C "$WORK" am --abort >/dev/null 2>&1 || :
+			apply_patch "$GATES" "$f" || {
+				git -C "$GATES" am --abort >/dev/null 2>&1 || :
 				need_space 50
-				die 1 "patches/$f does not apply to ${at%"${at#????????????}"}; $LOGS/am-${WORK##*/} says where. 'scripts/tree --upto $(($(wc -l <"$CHAIN.new") - 1))' makes a tree to mend it in"
+				die 1 "patches/$f does not apply to ${at%"${at#????????????}"}; $LOGS/am-${GATES##*/} says where. 'scripts/tree --upto $(($(wc -l <"$CHAIN.new") - 1))' makes a tree to mend it in"
 			}
-			at=$(git -C "$WORK" rev-parse HEAD)
-			git -C "$WORK" update-ref "refs/worktree/series/$key" "$at"
+			at=$(git -C "$GATES" rev-parse HEAD)
+			git -C "$GATES" update-ref "refs/worktree/series/$key" "$at"
 		fi
 		echo "$at" >>"$CHAIN.new"
 	done
@@ -175,7 +177,7 @@ chain() {
 commits() {
 	chain
 	while read -r commit; do
-		git -C "$WORK" show -s --format='%H %s' "$commit"
+		git -C "$GATES" show -s --format='%H %s' "$commit"
 	done <"$CHAIN"
 }
 
@@ -194,17 +196,18 @@ apply_patch() {
 	git -C "$1" am -q -3 --no-keep-cr --committer-date-is-author-date "$PATCHES/$2" >"$LOGS/am-${1##*/}" 2>&1
 }
 
-# work_at COMMIT: the gates' work tree, clean, at that commit.
-work_at() {
+# tree_at DIR COMMIT: a work tree of REPO, clean, at that commit.
+tree_at() {
 	[ -n "${REPO:-}" ] || base_repo
-	worktree "$WORK"
-	gitdir=$(git -C "$WORK" rev-parse --path-format=absolute --git-dir)
+	worktree "$1"
+	gitdir=$(git -C "$1" rev-parse --path-format=absolute --git-dir)
 	rm -f "$gitdir/index.lock" "$gitdir/HEAD.lock"
-	git -C "$WORK" am --abort >/dev/null 2>&1 || :
-	git -C "$WORK" reset -q --hard
-	git -C "$WORK" clean -fdq
-	git -C "$WORK" checkout -q --force --detach "$1"
+	git -C "$1" am --abort >/dev/null 2>&1 || :
+	git -C "$1" reset -q --hard
+	git -C "$1" clean -fdq
+	git -C "$1" checkout -q --force --detach "$2"
 }
+work_at() { tree_at "$WORK" "$1"; }
 
 # carried DIR COMMIT FILE: `git am` makes of FILE the message of COMMIT, and so do those
 # that have set mailinfo.scissors. If not, says what is lost first.
