@@ -153,6 +153,7 @@ def test_commits_that_are_not_in_patches(toy):
 def test_base_and_clone_that_are_named(toy):
     toy.sh(toy.kernel, "git tag -a -m v7.3.9 v7.3.9 'v7.3^{commit}'; git tag -d v7.3")
     toy.expect(0, "4 mails", f"scripts/send toy --tree {toy.kernel} --base v7.3.9", KDIR=None)
+    toy.expect(0, "4 mails", f"scripts/send toy --tree {toy.kernel} --base v7.3.9")
 
 
 @pytest.mark.parametrize("old, new, says", [
