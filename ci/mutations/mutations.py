@@ -45,11 +45,10 @@ def verdict(run: kunit.Run, known, expect: str = "") -> tuple[bool, list[str]]:
 
 class Mutations:
     def __init__(self) -> None:
-        self.tip = build.commits()[-1][0]
-        self.position = len(build.patches())
+        self.position, self.tip = build.tip()
         self.tests = results.Checks()
         self.pending: tuple[str, kunit.Run] | None = None
-        self.suites: dict[str, list[str]] = {}      # of each flavour that was run
+        self.suites: dict[tuple, list[str]] = {}    # of each flavour that was run, at each tip
 
     def settle(self) -> None:
         if not self.pending:
@@ -82,13 +81,15 @@ class Mutations:
         if wrong:
             env.say("\n".join(wrong))
             die(1, f"the tip itself does not pass in flavour {flavour}: {run.folder}")
-        self.suites[flavour] = list(judged["suites"])
+        self.suites[flavour, self.tip] = list(judged["suites"])
 
     def mutate(self, name: str) -> None:
         flavour, suites = header(name, "Flavour", "lockdep"), f"*{name.partition('-')[0]}*"
-        if flavour not in self.suites:
+        if header(name, "Needs"):
+            self.position, self.tip = len(build.patches()), build.commits()[-1][0]
+        if (flavour, self.tip) not in self.suites:
             self.unchanged(flavour)
-        if not fnmatch.filter(self.suites[flavour], suites):
+        if not fnmatch.filter(self.suites[flavour, self.tip], suites):
             self.settle()
             self.tests.check(name, [f"not run: no suite of the tip is called {suites}"])
             return
@@ -115,8 +116,8 @@ def main(names) -> int:
     env.need_space(4000)
     shutil.rmtree(RUNS, ignore_errors=True)
     mutations = Mutations()
-    # (Those of one flavour together: each has a build of its own.)
-    for name in sorted(names or known, key=lambda n: (header(n, "Flavour", "lockdep"), n)):
+    # (Those of one tip and flavour together: each is a build of the whole kernel.)
+    for name in sorted(names or known, key=lambda n: (header(n, "Needs"), header(n, "Flavour", "lockdep"), n)):
         mutations.mutate(name)
     mutations.settle()
     build.work_at(mutations.tip)

@@ -338,3 +338,11 @@ def test_mutation_that_does_not_apply(toy):
     mutation(toy, "rust_one-x", "echo FAIL >status")
     edit(toy.repo / "ci/mutations/rust_one-x.patch", "-PASS", "-OTHER")
     toy.expect(1, "does not apply", "ci/mutations/run rust_one-x")
+
+
+def test_mutation_of_the_topic_that_is_set_apart(toy):
+    toy.sh(toy.repo, "sed -i 's/^0003/# TOPIC apart\\n&/' series; echo APART=apart >>ci/series.conf")
+    mutation(toy, "rust_three-fails", "echo FAIL >status")
+    toy.expect(1, "not run: no suite of the tip is called", "ci/mutations/run rust_three-fails")
+    edit(toy.repo / "ci/mutations/rust_three-fails.patch", "diff --git", "Needs: apart\n\ndiff --git")
+    toy.expect(0, "ok    rust_three-fails", "ci/mutations/run rust_three-fails")
