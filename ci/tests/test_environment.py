@@ -288,3 +288,16 @@ def test_waits_for_another(toy):
     assert other.wait(3) == 143
     first.terminate()
     assert first.wait(5) == 143
+
+
+def test_tip_waits_for_another(toy):
+    """The commits that the other run works with stay as they are."""
+    first = started(toy, "kunit")
+    chain = toy.cache / "work.chain"
+    before = chain.stat().st_ctime_ns
+    other = toy.start("scripts/kunit tip")
+    until(lambda: "waiting for" in toy.said())
+    assert chain.stat().st_ctime_ns == before
+    for process in other, first:
+        process.terminate()
+        assert process.wait(5) == 143

@@ -146,6 +146,7 @@ worktree() {
 # Sets CHAIN to the file that lists base and commits, one a line. Commits depend
 # on base and patch bytes only, and are made once.
 chain() {
+	lock
 	rm -f "$WORK.chain"
 	base_repo
 	series_consistent || die 1 "series and patches/ disagree"
