@@ -256,6 +256,9 @@ def test_results_are_kept(toy):
         program(toy.cache / "mine" / tool, f"echo {tool} version 99")
         assert cached() == 0, tool
     assert cached() == 3
+    # Not on what its message says.
+    toy.sh(toy.repo, "sed -i '0,/^---$/s//In other words.\\n---/' patches/0002-*")
+    assert cached() == 3
     assert cached(LD_LIBRARY_PATH="/nonexistent") == 0
     (toy.cache / "mine/clippy-driver").unlink()
     toy.expect(3, f"missing: {toy.cache}/mine/clippy-driver", "scripts/kunit")

@@ -153,9 +153,9 @@ def qemu_version(arch: str) -> str:
 
 # --- sources -----------------------------------------------------------------
 
-def commits() -> list[tuple[str, str]]:
-    """(commit, subject) of the base and of each patch on it."""
-    return [tuple(line.split(" ", 1)) for line in env.glue("commits")]
+def commits() -> list[tuple[str, str, str]]:
+    """(commit, tree, subject) of the base and of each patch on it."""
+    return [tuple(line.split(" ", 2)) for line in env.glue("commits")]
 
 
 def work_at(commit: str) -> None:

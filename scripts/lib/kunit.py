@@ -328,7 +328,7 @@ def positions(text: str, total: int) -> tuple[int, int]:
 
 
 def context(flavour: Flavour) -> str:
-    """What a verdict depends on, but for the commit and the patches around it."""
+    """What a verdict depends on, but for the tree and the patches around it."""
     parts = [read(path) for path in flavour.files]
     parts += [(TOP / f"scripts/lib/{name}.py").read_text() for name in ("build", "console", "env", "kunit")]
     parts += [read(TOP / "ci/known-splats"), build.qemu_version(flavour.arch), *build.surroundings(flavour)]
@@ -342,6 +342,8 @@ class Series:
         self.flavour, self.first, self.last, self.options = flavour, first, last, options
         self.reference = max(first - 1, 0)
         self.commits = build.commits()
+        # (Another message for the same tree changes no verdict.)
+        self.trees = [tree for _, tree, _ in self.commits]
         self.patches = build.patches()
         self.o = CACHE / "o" / flavour.name
         # (What is set apart leaves the results of the others.)
@@ -354,7 +356,7 @@ class Series:
         self.o.mkdir(parents=True, exist_ok=True)
         self.context = context(flavour) + options.filter
         # What the reference warned of in this O= folder; an incremental build repeats only some of it.
-        self.warnings = self.o / f"warnings.{self.commits[self.reference][0]}"
+        self.warnings = self.o / f"warnings.{self.trees[self.reference]}"
         self.results: list[dict] = []
         self.state = results.state(flavour)
         self.previous: dict = {}
@@ -364,8 +366,9 @@ class Series:
     def stored(self, position: int) -> Path:
         later = build.later_symbols(position)
         before = json.dumps(self.previous, sort_keys=True) + str(sorted(later)) + read(self.warnings)
+        before += "".join(line for _, _, line in known_splats(self.flavour.name, position))
         key = hashlib.sha256((self.context + before).encode()).hexdigest()[:16]
-        return CACHE / "results" / f"{self.commits[position][0]}-{key}"
+        return CACHE / "results" / f"{self.trees[position]}-{key}"
 
     def patch(self, position: int) -> str:
         return self.patches[position - 1] if position else ""
@@ -398,7 +401,7 @@ class Series:
     def add(self, position: int, judged: dict, folder: Path, cached: bool) -> None:
         # (A run without any test has nothing to compare with.)
         self.previous = judged["suites"] or self.previous
-        commit, subject = self.commits[position]
+        commit, _, subject = self.commits[position]
         again = f"scripts/kunit --flavour {self.flavour.name} --fresh {position}"
         for gate in judged["gates"]:
             gate["log"] = f"{folder}/{GATES[gate['gate']]}"
@@ -415,7 +418,7 @@ class Series:
         if position == self.last or self.options.fresh or (position == self.reference and not self.warnings.exists()):
             return False
         # (What it is compared with comes first.)
-        if self.pending and not any((CACHE / "results").glob(f"{self.commits[position][0]}-*")):
+        if self.pending and not any((CACHE / "results").glob(f"{self.trees[position]}-*")):
             return False
         self.settle()
         store = self.stored(position)
@@ -433,7 +436,7 @@ class Series:
         """A guess, by what one of them took in this run, but for its first build, and in the last one."""
         took = [r["seconds"] for r in [*self.last_run, *self.results[1:]] if not r["cached"]]
         builds = sum(1 for at in range(position, self.last + 1) if at == self.last or self.options.fresh
-                     or not any((CACHE / "results").glob(f"{self.commits[at][0]}-*")))
+                     or not any((CACHE / "results").glob(f"{self.trees[at]}-*")))
         return f" ({env.elapsed(statistics.median(took) * builds)} left)" if took else ""
 
     def start(self, position: int) -> None:

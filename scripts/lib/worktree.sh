@@ -174,11 +174,11 @@ chain() {
 	done
 	mv "$CHAIN.new" "$CHAIN"
 }
-# commits: base and patches, one a line, with their subjects.
+# commits: base and patches, one a line, with their trees and subjects.
 commits() {
 	chain
 	while read -r commit; do
-		git -C "$GATES" show -s --format='%H %s' "$commit"
+		git -C "$GATES" show -s --format='%H %T %s' "$commit"
 	done <"$CHAIN"
 }
 
