@@ -2,7 +2,6 @@
 """Build what scripts/bench runs, and run it; see run."""
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -68,7 +67,7 @@ def main(arguments) -> int:
     # The C part is the same.
     build.objects_of("bench", CACHE / "o/bench-inline")
     inlined = kernel("inlined", CACHE / "o/bench-inline", "inline")
-    status = report.main([*arguments[:1], "--logs", str(OUT), f"--llvm={os.environ.get('LLVM') or '1'}", called, inlined])
+    status = report.main([*arguments[:1], "--logs", str(OUT), called, inlined])
     env.say(f"bench: results, chart, consoles and logs of the builds: {OUT}/")
     return status
 

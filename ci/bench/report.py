@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Run what scripts/bench has built, and say what an operation costs.
 
-Usage: ci/bench/report.py [--write] --logs FOLDER --llvm=LLVM FLAVOUR:O:FOLDER...
+Usage: ci/bench/report.py [--write] --logs FOLDER FLAVOUR:O:FOLDER...
 
 Each guest runs twice. Exit 1 if a row is missing, if the kernel complained, or
 if the runs differ by more than 1 %.
@@ -13,6 +12,7 @@ import re
 import subprocess
 import sys
 
+import build
 import console
 import env
 import results
@@ -91,14 +91,9 @@ def differences(first, second):
             yield f"{' of '.join(key)}: {a:.2f} in one run, {b:.2f} in the other"
 
 
-def program(llvm, name):
-    """A program of LLVM, as LLVM=1, LLVM=-19 or LLVM=/path/ has it."""
-    return llvm + name if llvm.endswith("/") else name + llvm if llvm.startswith("-") else name
-
-
-def text_size(llvm, path):
+def text_size(path):
     """Bytes of code and constants of an object."""
-    lines = subprocess.run([program(llvm, "llvm-size"), path], check=True, capture_output=True, text=True).stdout
+    lines = subprocess.run([build.llvm("llvm-size"), path], check=True, capture_output=True, text=True).stdout
     return int(lines.splitlines()[1].split()[0])
 
 
@@ -113,22 +108,22 @@ ABSTRACTIONS = {
 }
 
 
-def functions(llvm, path):
+def functions(path):
     """Yield (name, bytes) of the functions in an object."""
-    lines = subprocess.run([program(llvm, "llvm-nm"), "--demangle", "--print-size", "--defined-only", path],
+    lines = subprocess.run([build.llvm("llvm-nm"), "--demangle", "--print-size", "--defined-only", path],
                            check=True, capture_output=True, text=True).stdout
     for line in lines.splitlines():
         if found := re.match(r"[0-9a-f]+ ([0-9a-f]+) [tTwW] (.*)", line):
             yield found[2], int(found[1], 16)
 
 
-def sizes(llvm, o, folder):
+def sizes(o, folder):
     """Return [(what, bytes)]."""
     result = [
-        ("C driver", text_size(llvm, f"{folder}/module/gpio-pl061.o")),
-        ("Rust driver", text_size(llvm, f"{folder}/module/gpio_pl061_rust.o")),
+        ("C driver", text_size(f"{folder}/module/gpio-pl061.o")),
+        ("Rust driver", text_size(f"{folder}/module/gpio_pl061_rust.o")),
     ]
-    crate = [*functions(llvm, f"{o}/rust/kernel.o"), *functions(llvm, f"{o}/rust/helpers/helpers.o")]
+    crate = [*functions(f"{o}/rust/kernel.o"), *functions(f"{o}/rust/helpers/helpers.o")]
     for what, names in ABSTRACTIONS.items():
         result.append((what, sum(size for name, size in crate if re.search(names, name))))
     return result
@@ -196,7 +191,6 @@ def main(words):
     parser = argparse.ArgumentParser(usage=__doc__.strip())
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--logs", required=True)
-    parser.add_argument("--llvm", required=True)
     parser.add_argument("flavours", nargs="+")
     arguments = parser.parse_args(words)
 
@@ -220,7 +214,7 @@ def main(words):
             "compilers": compilers,
             "rows": {row: {side: round(runs[0][row, side], 2) for side in ("c", "rust")}
                      for row in ROWS if {(row, "c"), (row, "rust")} <= runs[0].keys()},
-            "bytes": dict(sizes(arguments.llvm, o, folder)),
+            "bytes": dict(sizes(o, folder)),
         }
     env.write(f"{arguments.logs}/results.json", json.dumps(result, indent=1) + "\n")
     for problem in wrong:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Usage: ci/bots/validate.py TOP [KERNELCI]
 

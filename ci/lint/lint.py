@@ -57,9 +57,9 @@ def plain(log: Path, _base: str) -> tuple[int, list[str]]:
     """The kernel's own kunit.py, which looks itself whether each option took effect."""
     o = CACHE / "o/plain"
     return env.run("lint: plain", log, [
-        sys.executable, "tools/testing/kunit/kunit.py", "config", "--arch=arm64", f"--build_dir={o}",
+        "env", "-C", build.WORK, sys.executable, "tools/testing/kunit/kunit.py", "config", "--arch=arm64", f"--build_dir={o}",
         *(f"--make_options={word}" for word in build.make(o) if word.startswith(("LLVM=", *build.VARIABLES))),
-        *(f"--kunitconfig={build.FRAGMENTS}/{name}.config" for name in ("rust", "kunit", "lockdep"))], cwd=build.WORK), []
+        *(f"--kunitconfig={build.FRAGMENTS}/{name}.config" for name in ("rust", "kunit", "lockdep"))]), []
 
 
 TOOLS = {"rustdoc": rustdoc, "rusttest": rusttest, "sparse": sparse, "plain": plain}

@@ -95,7 +95,10 @@ class Kernels:
     def keys(self) -> Path:
         """A table of ACPI, compiled."""
         table = self.images / "keys.aml"
-        env.run("boot: table of ACPI", self.logs / "iasl.log", ["iasl", "-p", table.with_suffix(""), HERE / "keys.asl"])
+        table.unlink(missing_ok=True)
+        log = self.logs / "iasl.log"
+        if env.run("boot: table of ACPI", log, ["iasl", "-p", table.with_suffix(""), HERE / "keys.asl"]):
+            die(1, f"iasl failed: {log}")
         return table
 
     def initramfs(self, name: str, files=None) -> None:

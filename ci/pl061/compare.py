@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Compare what scripts/boot recorded with two drivers of the PL061; print TAP.
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Drive a PL061 driver from inside and outside the guest; print TAP.
 

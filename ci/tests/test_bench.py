@@ -22,7 +22,7 @@ cp "{toy.repo}/console.${{2##*.}}" "${{2#file:}}" """)
         return "".join(f"[    1.000000] bench: {line}\n" for line in lines) + more
 
     def bench(status, says, *words):
-        return toy.python(status, says, "ci/bench/report.py", *words, "--logs", toy.repo, "--llvm=-toy", f"toy:{toy.repo}/o:{toy.repo}/g")
+        return toy.python(status, says, "ci/bench/report.py", *words, "--logs", toy.repo, f"toy:{toy.repo}/o:{toy.repo}/g", LLVM="-toy")
     first.write_text(console(6250))
     second.write_text(console(6250))
     with untouched(toy.repo):

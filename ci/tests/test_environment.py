@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Anybody's environment: the same bytes and verdicts, or one line that names the thing. And how commands end."""
+import contextlib
+import json
 import os
 import shutil
 import signal
 import time
+import xml.etree.ElementTree as ET
 
 import pytest
 from conftest import ANSWER, COMMANDS, HOSTILE, TOP, append, edit, program, put, until
@@ -263,7 +266,7 @@ def test_signals(toy, command, number):
 
 @pytest.mark.parametrize("command", ["kunit", "check"])
 def test_killed(toy, command):
-    """The next run goes on, or says which process group holds the lock."""
+    """The next run goes on, or says which processes hold the lock."""
     run = started(toy, command)
     run.kill()
     run.wait()
@@ -272,10 +275,30 @@ def test_killed(toy, command):
     after = toy.start("scripts/check")
     until(lambda: after.poll() is not None or "waiting for" in toy.said())
     if after.poll() is None:
-        said = until(lambda: "kill -- -" in toy.said() and toy.said())
-        group = int(said.split("kill -- -")[1].split("'")[0])
-        os.killpg(group, signal.SIGTERM)
+        said = until(lambda: "'kill " in toy.said() and toy.said())
+        for pid in said.split("'kill ")[1].split("'")[0].split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGTERM)
     assert after.wait(30) == 0, toy.said()
+
+
+def test_report_of_a_run_that_was_ended(toy):
+    """... is no report of a run that found nothing."""
+    toy.base("touch slow")
+    run = toy.begin("scripts/kunit --json j.json --junit j.xml")
+    until((toy.cache / "now").exists)
+    run.terminate()
+    assert run.wait(5) == 143
+    assert json.loads((toy.repo / "j.json").read_text())["finished"] is False
+    assert ET.parse(toy.repo / "j.xml").find(".//testcase[@name='finished']/failure") is not None
+    toy.expect(2, "no commit 'nope'", "scripts/check --json j.json", BASE="nope")
+    assert json.loads((toy.repo / "j.json").read_text())["finished"] is False
+
+
+def test_output_that_is_not_there(toy):
+    toy.expect(0, "", ["sh", "-c", "scripts/test --list >&-"])
+    toy.expect(2, "No space left", ["sh", "-c", "scripts/kunit 1 >/dev/full"])
+    toy.expect(2, "cannot write the output", ["sh", "-c", "scripts/check >/dev/full"])
 
 
 def test_waits_for_another(toy):
@@ -283,7 +306,7 @@ def test_waits_for_another(toy):
     first = started(toy, "kunit")
     other = toy.start("scripts/tree")
     said = until(lambda: "waiting for" in toy.said() and toy.said())
-    assert "kunit" in said and f"'kill -- -{os.getpgid(first.pid)}' ends it" in said
+    assert "kunit" in said and f"'kill {first.pid}' ends it" in said
     os.kill(other.pid, signal.SIGTERM)
     assert other.wait(3) == 143
     first.terminate()

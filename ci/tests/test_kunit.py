@@ -67,6 +67,16 @@ def test_topic_that_is_set_apart(toy):
         toy.expect(0, [f"{number}  ok", "1 passed, 0 failed"], f"scripts/kunit {range}")
 
 
+    # What has failed there, too.
+    toy.base("echo FAIL >status")
+    toy.expect(1, "0 passed, 2 failed", "scripts/kunit apart")
+    toy.expect(1, "0 passed, 3 failed", "scripts/kunit --failed")
+
+
+def test_plain_kunit(toy):
+    toy.expect(0, "ok    plain", "ci/lint/run plain")
+
+
 def test_ranges_that_make_no_sense(toy):
     toy.expect(2, "--bisect goes on after a failure", "scripts/kunit --bisect -x")
     toy.sh(toy.repo, "echo '# TOPIC empty' >>series")

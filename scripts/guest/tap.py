@@ -58,7 +58,7 @@ class Tap:
 
     def end(self, *notes):
         if self.bad and not self.indent:
-            notes = *notes, *(f"# failed: {name}" for name in self.bad), f"# again: {env.COMMAND} {shlex.join(sys.argv[1:])}".rstrip()
+            notes = *notes, *(f"# failed: {name}" for name in self.bad), f"# again: {env.NAMED}{env.COMMAND} {shlex.join(sys.argv[1:])}".rstrip()
             notes += (f"# log: {self.log.name}",) if self.log else ()
         self.say(f"1..{self.passed + self.failed}", *notes)
         totals = f"{self.passed} passed, {self.failed} failed"

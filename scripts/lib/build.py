@@ -75,6 +75,9 @@ def flavour(*names: str) -> Flavour:
         # The nearest one has the last word.
         return next((found[-1] for path in reversed(paths) if (found := marks(path, mark))), default)
 
+    if last("ARCH", "arm64") not in ARCHES:
+        die(2, f"kconfig-fragments/{names[-1]}.config: no architecture '{last('ARCH')}'; there are {' '.join(ARCHES)}")
+
     own = FRAGMENTS / f"{names[-1]}.config"
     made = Flavour(names[-1], tuple(paths), last("ARCH", "arm64"), last("HOST"),
                    (marks(own, "LIKE") or [""])[0], marks(own, "RUSTC") == ["minimum"])
@@ -120,7 +123,7 @@ def need_tools(*others: str, of: Flavour = DEFAULT) -> None:
     tools = ["make", "flex", "bison", "bc", "perl", "git", llvm("clang"), llvm("ld.lld"), *rust_tools(of).values(), *others]
     if missing := [tool for tool in tools if not shutil.which(tool)]:
         die(3, f"missing: {' '.join(missing)}: install it (Documentation/rust/quick-start.rst of the kernel has the packages), name "
-               "yours with PATH, LLVM, RUSTC, RUSTDOC, CLIPPY_DRIVER, BINDGEN, or run scripts/setup")
+               "yours with PATH, LLVM, RUSTC, RUSTDOC, CLIPPY_DRIVER, BINDGEN, programs of guests with GUEST, or run scripts/setup")
 
 
 @functools.lru_cache

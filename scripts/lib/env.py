@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import stat
@@ -23,6 +25,8 @@ ORIGIN = Path(os.environ.get("SERIES_ORIGIN", TOP))     # where the user called 
 STATE = os.environ.get("SERIES_STATE", "")
 PROG = os.environ["SERIES_PROG"]
 COMMAND = os.environ.get("SERIES_COMMAND", PROG)        # what people type for it
+# The kernel that the caller has named, before a command that is to be repeated.
+NAMED = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in ("KDIR", "BASE") if os.environ.get(name))
 LOGS = CACHE / "log"
 JOBS = os.environ["JOBS"]
 GLUE = TOP / "scripts/lib/glue"
@@ -141,6 +145,8 @@ def main(function) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = 141
     except OSError as error:
+        # (It may be the output that cannot be written.)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         say(f"{PROG}: {error}")
         with contextlib.suppress(OSError):
             if shutil.disk_usage(CACHE).free < 50 << 20:
@@ -182,6 +188,21 @@ def special(path) -> bool:
     """A device, a pipe: nothing to be replaced."""
     path = Path(path)
     return path.exists() and not path.is_file() or os.path.abspath(path).startswith(("/dev/", "/proc/"))
+
+
+def need_writable(path) -> None:
+    """Before anything is done for it; what is there stays."""
+    try:
+        if Path(path).is_fifo():
+            pass
+        elif special(path):
+            open(path, "a", encoding="utf-8").close()
+        else:
+            with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
+                if Path(path).is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except OSError as error:
+        die(2, f"cannot write {path}: {error.strerror}")
 
 
 def write(path, text: str) -> None:

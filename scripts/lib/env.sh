@@ -138,6 +138,9 @@ case $SELF in
 esac
 TOP=$SELF
 until [ -f "$TOP/scripts/lib/env.sh" ]; do TOP=${TOP%/*}; done
+# Where output goes that the caller has closed.
+{ true 3>&1; } 2>/dev/null || exec >/dev/null
+{ true 3>&2; } 2>/dev/null || exec 2>/dev/null
 # The command as people type it.
 COMMAND=$(sed -n '3s/^# Usage: \([^ ]*\).*/\1/p' "$SELF")
 for word; do
@@ -275,7 +278,7 @@ own_cache() {
 	usable_cache
 	mkdir -p "$CACHE" &&
 		{ [ -f "$CACHE/$MARK" ] || echo "Made by the scripts of $ORIGIN; can be removed as a whole." >"$CACHE/$MARK"; } &&
-		mkdir -p "$TMPDIR" "$LOGS" || die 2 "cannot write $CACHE: make room, or set SERIES_CACHE to a folder of yours"
+		mkdir -p "$TMPDIR" "$LOGS" && [ -w "$CACHE" ] || die 2 "cannot write $CACHE: make room, or set SERIES_CACHE to a folder of yours"
 }
 
 # lock: one user of the cache at a time; a second one waits. The lock goes with its
@@ -336,6 +339,9 @@ snapshot() {
 python() {
 	file=$TOP/$1
 	shift
+	case $TOP in
+	*:*) [ "${file%/*}" = "$TOP/scripts/lib" ] || die 2 "Python finds no modules in '$TOP', which has a colon in it: use a checkout elsewhere" ;;
+	esac
 	python=$PYTHON
 	[ ! -x "$VENV/bin/python3" ] || python=$VENV/bin/python3
 	export PYTHONPATH="$TOP/scripts/lib:$TOP/scripts/guest" SERIES_PROG="$PROG" SERIES_COMMAND="$COMMAND"

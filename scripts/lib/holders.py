@@ -9,19 +9,19 @@ import sys
 
 
 def named(path):
-    """Who they are, and how they are ended."""
-    path, found = os.path.realpath(path), []
+    """What they are, and how they are ended."""
+    path, found = os.path.realpath(path), {}
     for pid in {*filter(str.isdigit, os.listdir("/proc"))} - {str(os.getpid()), str(os.getppid())}:
         try:
             if any(os.path.realpath(f"/proc/{pid}/fd/{fd}") == path for fd in os.listdir(f"/proc/{pid}/fd")):
                 with open(f"/proc/{pid}/cmdline", errors="replace") as file:
                     # (Of paths, the last part tells most.)
-                    command = " ".join(word.rpartition("/")[2] for word in file.read().split("\0")).strip()
-                group = os.getpgid(int(pid))
-                found.append(f"process {pid} ({command:.60}), group {group}: 'kill -- -{group}' ends it")
+                    found[pid] = " ".join(word.rpartition("/")[2] for word in file.read().split("\0")).strip()
         except OSError:
             continue        # (gone, or somebody else's)
-    return "; ".join(found) or "another run"
+    # (Not by its group: that may be the one of a caller who has no job control.)
+    shown = "; ".join(f"process {pid} ({command:.60})" for pid, command in found.items())
+    return f"{shown}: 'kill {' '.join(found)}' ends it" if found else "another run"
 
 
 if __name__ == "__main__":

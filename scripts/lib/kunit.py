@@ -402,7 +402,7 @@ class Series:
         # (A run without any test has nothing to compare with.)
         self.previous = judged["suites"] or self.previous
         commit, _, subject = self.commits[position]
-        again = f"scripts/kunit --flavour {self.flavour.name} --fresh {position}"
+        again = f"{env.NAMED}scripts/kunit --flavour {self.flavour.name} --fresh {position}"
         for gate in judged["gates"]:
             gate["log"] = f"{folder}/{GATES[gate['gate']]}"
         began, self.since = self.since, time.monotonic()
@@ -490,13 +490,16 @@ class Series:
         judged = [r for r in self.results if not (r["reference"] and r["ok"])]
         failed = [r for r in judged if not r["ok"]]
         passed = len(judged) - len(failed)
-        told = {"flavour": self.flavour.name, "passed": passed, "failed": len(failed), "state": self.state,
+        told = {"flavour": self.flavour.name, "finished": last, "passed": passed, "failed": len(failed), "state": self.state,
                 "failures": [vars(f) for r in failed for f in failures(r)], "patches": self.results}
         for path in (self.runs / "summary.json", self.options.json):
             if path and (last or not env.special(path)):
                 results.write_json(path, told)
         if self.options.junit and (last or not env.special(self.options.junit)):
-            results.write_junit(self.options.junit, f"kunit {self.flavour.name}", [c for r in judged for c in cases(r)], self.state)
+            found = [c for r in judged for c in cases(r)]
+            if not last:
+                found.append(results.Case("kunit", "finished", "FAIL"))
+            results.write_junit(self.options.junit, f"kunit {self.flavour.name}", found, self.state)
         if last:
             page.write(self.runs, "scripts/kunit", told, [told])
         return passed, failed
@@ -526,31 +529,33 @@ def main(arguments) -> int:
     if options.flavour not in build.flavours():
         die(2, f"no flavour '{options.flavour}'; there are {' '.join(build.flavours())}")
     flavour = build.flavour(options.flavour)
-    first, last = positions(options.range, len(build.patches()))
     if options.bisect and options.x:
         env.usage_error("--bisect goes on after a failure")
     if options.failed:
         # (By name: the numbers may be others now.)
         names = ["", *(name.partition("-")[2] for name in build.patches())]
-        bad = sorted(names.index(name) for patch in load(LOGS / "kunit" / flavour.name / "summary.json").get("patches", [])
+        bad = sorted(names.index(name) for part in ("", "-apart")
+                     for patch in load(LOGS / f"kunit/{flavour.name}{part}/summary.json").get("patches", [])
                      if not patch["ok"] and (name := patch["patch"].partition("-")[2]) in names)
         if options.range or options.bisect:
             env.usage_error("--failed says itself which patches")
         if not bad:
-            die(2, f"no patch failed in the last run of flavour {flavour.name}")
+            env.say(f"kunit: no patch failed in the last run of flavour {flavour.name}")
+            return 0
         first, last = bad[0], bad[-1]
+    else:
+        first, last = positions(options.range, len(build.patches()))
     env.snapshot()
     for path in filter(None, (options.json, options.junit)):
-        try:
-            env.write(path, "")
-        except OSError as error:
-            die(2, f"cannot write {path}: {error.strerror}")
+        env.need_writable(path)
+    known_splats(flavour.name, 0)
     qemu = build.ARCHES[flavour.arch][2]
     build.need_tools(*([f"qemu-system-{qemu}"] if qemu else []), of=flavour)
     env.lock()
     env.need_space(4000)
     (CACHE / "results").mkdir(exist_ok=True)
     series = Series(options, flavour, first, last)
+    series.write()
     return series.bisect() if options.bisect else series.all()
 
 

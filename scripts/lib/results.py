@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Write results: tables, JSON, JUnit; page.py makes a page of them. Nothing else does.
 
-Usage: scripts/lib/results.py FOLDER JSON
+Usage: scripts/lib/results.py FOLDER JSON [finished]
 """
 from __future__ import annotations
 
@@ -159,17 +159,18 @@ class Checks:
         return 1 if self.failed or not self.passed else 0
 
 
-def check(folder: Path, path: str) -> None:
+def check(folder: Path, path: str, finished: str = "") -> None:
     """A file for each gate of scripts/check, in order: its name, "ok" or "FAIL", then what is wrong."""
+    env.need_writable(path)
     gates, failures = [], []
     for file in sorted(folder.iterdir()):
         name, verdict, *problems = file.read_text(errors="replace").split("\n")
         gates.append({"gate": name, "ok": verdict == "ok", "problems": [p for p in problems if p]})
         if verdict != "ok":
-            failures.append(Failure(f"check, gate {name}", gates[-1]["problems"], str(file), env.COMMAND))
-    write_json(path, {"state": state(), "passed": len(gates) - len(failures), "failed": len(failures),
+            failures.append(Failure(f"check, gate {name}", gates[-1]["problems"], str(file), env.NAMED + env.COMMAND))
+    write_json(path, {"state": state(), "finished": bool(finished), "passed": len(gates) - len(failures), "failed": len(failures),
                       "failures": [vars(f) for f in failures], "gates": gates})
 
 
 if __name__ == "__main__":
-    env.main(lambda arguments: check(Path(arguments[0]), arguments[1]) or 0)
+    env.main(lambda arguments: check(Path(arguments[0]), *arguments[1:]) or 0)

@@ -116,7 +116,7 @@ def failures(row: Row, status: int, problems: list[str], log: Path) -> list[dict
     told = kunit.load(log.with_suffix(".json")).get("failures", [])
     if told and status == 1:
         return told
-    return [*told, vars(results.Failure(f"{row.name}: {'; '.join(problems)}", reason(log), str(log), f"scripts/test {row.name}"))]
+    return [*told, vars(results.Failure(f"{row.name}: {'; '.join(problems)}", reason(log), str(log), f"{env.NAMED}scripts/test {row.name}"))]
 
 
 def reason(log: Path) -> list[str]:
@@ -168,7 +168,7 @@ class Tests:
                 "left": [row.name for row in self.chosen if row.name not in [d["part"] for d in self.done]], "parts": self.done}
         results.write_json(self.out / "summary.json", told)
         results.write_junit(self.out / "summary.xml", "scripts/test", [
-            results.Case("rows", d["part"], "FAIL" if d["failed"] else "PASS", [results.Failure(**f) for f in d["failures"]],
+            results.Case("rows", d["part"], "FAIL" if d["failed"] else "PASS" if d["passed"] else "SKIP", [results.Failure(**f) for f in d["failures"]],
                          d["seconds"]) for d in self.done], told["state"])
         runs = [run for d in self.done if "patches" in (run := kunit.load(self.out / f"{d['part']}.json"))]
         page.write(self.out, "scripts/test", told, runs, [

@@ -44,7 +44,8 @@ series_consistent() {
 		say "series names $f twice"; bad=1
 	done
 	sed '/^# TOPIC /,$d' "$SERIES" | grep -v '^#' | grep -q . && { say "series names patches before the first '# TOPIC' line"; bad=1; }
-	[ -n "$(series_base)" ] || { say "series has no '# BASE' line"; bad=1; }
+	[ "$(series_base | grep -c .)" = 1 ] || { say "series needs one '# BASE' line"; bad=1; }
+	! grep -q "$(printf '\r')\$" "$SERIES" || { say "series has carriage returns: check it out again without core.autocrlf"; bad=1; }
 	[ -z "${APART:-}" ] || [ "$(series_topics | sed 1d | tail -n 1)" = "$APART" ] ||
 		{ say "APART in ci/series.conf is $APART, which is not the last of several topics in series: move it there, or empty APART"; bad=1; }
 	return $bad
