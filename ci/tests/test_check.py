@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/check: what can be told without a build."""
 import json
+import os
 import re
 import shutil
 
@@ -62,6 +63,14 @@ def test_missing_patch_stops_others(toy):
     toy.sh(toy.repo, f"rm {SECOND}")
     toy.expect(1, "series names 0002", "scripts/tree")
     toy.expect(1, "series names 0002", "scripts/kunit")
+
+
+def test_commits_that_a_shallow_clone_lacks(toy):
+    """checkpatch would take any Fixes tag for a mistake."""
+    toy.base("echo 'print \"run with @ARGV\\n\"; exit 1' >scripts/checkpatch.pl")
+    assert "UNKNOWN_COMMIT_ID" not in toy.expect(1, "run with", "scripts/check", KDIR=os.path.relpath(toy.kernel, toy.repo))
+    toy.sh(toy.root, f"git clone -q --depth 1 --branch v7.3 file://{toy.kernel} shallow")
+    assert "UNKNOWN_COMMIT_ID" in toy.expect(1, "run with", "scripts/check", KDIR=toy.root / "shallow")
 
 
 def test_cached_verdicts_of_checkpatch(toy):

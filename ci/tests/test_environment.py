@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -276,7 +277,7 @@ def test_killed(toy, command):
     until(lambda: after.poll() is not None or "waiting for" in toy.said())
     if after.poll() is None:
         said = until(lambda: "'kill " in toy.said() and toy.said())
-        for pid in said.split("'kill ")[1].split("'")[0].split():
+        for pid in re.findall(r"'kill (\d+)'", said):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGTERM)
     assert after.wait(30) == 0, toy.said()
@@ -289,14 +290,20 @@ def test_report_of_a_run_that_was_ended(toy):
     until((toy.cache / "now").exists)
     run.terminate()
     assert run.wait(5) == 143
-    assert json.loads((toy.repo / "j.json").read_text())["finished"] is False
-    assert ET.parse(toy.repo / "j.xml").find(".//testcase[@name='finished']/failure") is not None
-    toy.expect(2, "no commit 'nope'", "scripts/check --json j.json", BASE="nope")
-    assert json.loads((toy.repo / "j.json").read_text())["finished"] is False
+    for command in ("", "scripts/kunit 1", "scripts/check"):
+        # (One that never begins, where there is a report that says otherwise.)
+        if command:
+            append(toy.repo / "j.json", "old")
+            append(toy.repo / "j.xml", "old")
+            toy.expect(2, "no commit 'nope'", f"{command} --json j.json{' --junit j.xml' * ('kunit' in command)}", BASE="nope")
+        assert json.loads((toy.repo / "j.json").read_text())["finished"] is False
+        if "check" not in command:
+            assert ET.parse(toy.repo / "j.xml").find(".//testcase[@name='finished']/failure") is not None
 
 
 def test_output_that_is_not_there(toy):
     toy.expect(0, "", ["sh", "-c", "scripts/test --list >&-"])
+    toy.expect(0, "1 passed, 0 failed", ["sh", "-c", "scripts/kunit 1 2>&-"])
     toy.expect(2, "No space left", ["sh", "-c", "scripts/kunit 1 >/dev/full"])
     toy.expect(2, "cannot write the output", ["sh", "-c", "scripts/check >/dev/full"])
 

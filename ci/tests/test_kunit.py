@@ -65,12 +65,12 @@ def test_topic_that_is_set_apart(toy):
     toy.expect(0, "2 passed, 0 failed", "scripts/kunit")
     for range, number in (("tip", 2), ("apart", 3)):
         toy.expect(0, [f"{number}  ok", "1 passed, 0 failed"], f"scripts/kunit {range}")
-
-
-    # What has failed there, too.
+    # What has failed there, until it passes.
     toy.base("echo FAIL >status")
     toy.expect(1, "0 passed, 2 failed", "scripts/kunit apart")
-    toy.expect(1, "0 passed, 3 failed", "scripts/kunit --failed")
+    toy.base("echo PASS >status")
+    toy.expect(0, "1 passed, 0 failed", "scripts/kunit --failed")
+    toy.expect(0, "no patch failed", "scripts/kunit --failed")
 
 
 def test_plain_kunit(toy):

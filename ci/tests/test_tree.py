@@ -72,6 +72,15 @@ def test_patch_that_is_in_the_base_already(toy):
     toy.expect(0, "0 failed", "scripts/check", BASE="v7.4")
 
 
+def test_patch_that_the_base_has_as_it_is(toy):
+    toy.expect(0, "", "scripts/tree")
+    toy.sh(toy.kernel, f"git fetch -q {toy.tree} HEAD && git checkout -q FETCH_HEAD~2")
+    toy.expect(0, "is left out, as its base has it", "scripts/tree --base HEAD")
+    for command in ("scripts/check", "scripts/kunit 1..2"):
+        for _ in range(2):
+            assert "is in its base already" in toy.sh(toy.repo, f"BASE=HEAD {command} 2>&1 || :"), command
+
+
 def test_lines_near_a_patch_differ(toy):
     toy.sh(toy.kernel, f"sed -i 's|^// SPDX.*|&\\n// Toy|; s|^pub fn|/// Says it.\\npub fn|' {ANSWER};"
                        "sed -i 's/^List/A list/' MAINTAINERS; git commit -q -a -m other")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shlex
@@ -83,7 +82,7 @@ def prepared() -> None:
     """Set up what is missing on Debian, for those commands that promise it. (May ask for a
     password.) Whoever names tools of his own has them."""
     setup = TOP / "scripts/setup"
-    if os.environ.get("SERIES_OWN_TOOLS") or os.environ.get("SERIES_LOCKED") or not shutil.which("dpkg-query"):
+    if os.environ.get("SERIES_OWN_TOOLS") or os.environ.get("SERIES_LOCKED"):
         return
     if subprocess.run([setup, "--check"], check=False).returncode == 0:
         return
@@ -146,6 +145,8 @@ def main(function) -> NoReturn:
         status = 141
     except OSError as error:
         # (It may be the output that cannot be written.)
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         say(f"{PROG}: {error}")
         with contextlib.suppress(OSError):
@@ -193,14 +194,12 @@ def special(path) -> bool:
 def need_writable(path) -> None:
     """Before anything is done for it; what is there stays."""
     try:
-        if Path(path).is_fifo():
-            pass
-        elif special(path):
+        if Path(path).is_fifo() or os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(1)):
+            return
+        if special(path):
             open(path, "a", encoding="utf-8").close()
         else:
-            with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
-                if Path(path).is_dir():
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent).close()
     except OSError as error:
         die(2, f"cannot write {path}: {error.strerror}")
 

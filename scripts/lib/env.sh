@@ -140,7 +140,7 @@ TOP=$SELF
 until [ -f "$TOP/scripts/lib/env.sh" ]; do TOP=${TOP%/*}; done
 # Where output goes that the caller has closed.
 { true 3>&1; } 2>/dev/null || exec >/dev/null
-{ true 3>&2; } 2>/dev/null || exec 2>/dev/null
+true 3>&2 || exec 2>/dev/null
 # The command as people type it.
 COMMAND=$(sed -n '3s/^# Usage: \([^ ]*\).*/\1/p' "$SELF")
 for word; do

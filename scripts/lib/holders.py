@@ -19,9 +19,8 @@ def named(path):
                     found[pid] = " ".join(word.rpartition("/")[2] for word in file.read().split("\0")).strip()
         except OSError:
             continue        # (gone, or somebody else's)
-    # (Not by its group: that may be the one of a caller who has no job control.)
-    shown = "; ".join(f"process {pid} ({command:.60})" for pid, command in found.items())
-    return f"{shown}: 'kill {' '.join(found)}' ends it" if found else "another run"
+    # (Not by its group: that may be the one of a caller who has no job control. Some only wait.)
+    return "; ".join(f"process {pid} ({command:.60}): 'kill {pid}' ends it" for pid, command in found.items()) or "another run"
 
 
 if __name__ == "__main__":

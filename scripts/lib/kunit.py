@@ -335,6 +335,9 @@ def context(flavour: Flavour) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
 
 
+UNFINISHED = results.Case("kunit", "finished", "FAIL")
+
+
 class Series:
     """The patches from `reference` on, one after the other; one is built while the one before it runs."""
 
@@ -458,6 +461,9 @@ class Series:
         return self.options.x and any(not r["ok"] for r in self.results)
 
     def all(self) -> int:
+        for position in range(self.first or 1, self.last + 1):
+            if self.trees[position] == self.trees[position - 1]:
+                env.say(f"notice: {self.patch(position)} is in its base already")
         for position in range(self.reference, self.last + 1):
             if not self.stopped() and not self.from_cache(position):
                 self.start(position)
@@ -498,7 +504,7 @@ class Series:
         if self.options.junit and (last or not env.special(self.options.junit)):
             found = [c for r in judged for c in cases(r)]
             if not last:
-                found.append(results.Case("kunit", "finished", "FAIL"))
+                found.append(UNFINISHED)
             results.write_junit(self.options.junit, f"kunit {self.flavour.name}", found, self.state)
         if last:
             page.write(self.runs, "scripts/kunit", told, [told])
@@ -534,11 +540,14 @@ def main(arguments) -> int:
     if options.failed:
         # (By name: the numbers may be others now.)
         names = ["", *(name.partition("-")[2] for name in build.patches())]
-        bad = sorted(names.index(name) for part in ("", "-apart")
-                     for patch in load(LOGS / f"kunit/{flavour.name}{part}/summary.json").get("patches", [])
-                     if not patch["ok"] and (name := patch["patch"].partition("-")[2]) in names)
+        runs = [load(LOGS / f"kunit/{flavour.name}{part}/summary.json") for part in ("", "-apart")]
+        verdicts = {patch["patch"].partition("-")[2]: patch["ok"] for run in sorted(filter(None, runs), key=lambda run: run["state"]["date"])
+                    for patch in run["patches"] if not patch["reference"]}
+        bad = sorted(names.index(name) for name, ok in verdicts.items() if not ok and name in names)
         if options.range or options.bisect:
             env.usage_error("--failed says itself which patches")
+        if not bad and not all(run.get("finished") for run in filter(None, runs)) or not any(runs):
+            die(2, f"the last run of flavour {flavour.name} did not finish: name the patches to run")
         if not bad:
             env.say(f"kunit: no patch failed in the last run of flavour {flavour.name}")
             return 0
@@ -548,6 +557,11 @@ def main(arguments) -> int:
     env.snapshot()
     for path in filter(None, (options.json, options.junit)):
         env.need_writable(path)
+    # (Until there is more to report, so that nobody takes an older one for that of this run.)
+    if options.json and not env.special(options.json):
+        results.write_json(options.json, {"finished": False, "passed": 0, "failed": 0, "failures": [], "patches": []})
+    if options.junit and not env.special(options.junit):
+        results.write_junit(options.junit, f"kunit {flavour.name}", [UNFINISHED], {})
     known_splats(flavour.name, 0)
     qemu = build.ARCHES[flavour.arch][2]
     build.need_tools(*([f"qemu-system-{qemu}"] if qemu else []), of=flavour)
@@ -555,7 +569,6 @@ def main(arguments) -> int:
     env.need_space(4000)
     (CACHE / "results").mkdir(exist_ok=True)
     series = Series(options, flavour, first, last)
-    series.write()
     return series.bisect() if options.bisect else series.all()
 
 

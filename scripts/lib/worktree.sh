@@ -194,9 +194,7 @@ stored_state() {
 # apply_patch DIR FILE: what git says is in log/am-DIR.
 apply_patch() {
 	mkdir -p "$LOGS"
-	before=$(git -C "$1" rev-parse HEAD)
-	git -C "$1" am -q -3 --no-keep-cr --committer-date-is-author-date "$PATCHES/$2" >"$LOGS/am-${1##*/}" 2>&1 || return
-	[ "$(git -C "$1" rev-parse HEAD)" != "$before" ] || say "patches/$2 is left out, as this base has it"
+	git -C "$1" am -q -3 --no-keep-cr --committer-date-is-author-date "$PATCHES/$2" >"$LOGS/am-${1##*/}" 2>&1
 }
 
 # tree_at DIR COMMIT: a work tree of REPO, clean, at that commit.
