@@ -98,7 +98,7 @@ class Kernels:
         table.unlink(missing_ok=True)
         log = self.logs / "iasl.log"
         if env.run("boot: table of ACPI", log, ["iasl", "-p", table.with_suffix(""), HERE / "keys.asl"]):
-            die(1, f"iasl failed: {log}")
+            env.die(1, f"iasl failed: {log}")
         return table
 
     def initramfs(self, name: str, files=None) -> None:
