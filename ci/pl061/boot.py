@@ -151,17 +151,17 @@ class Kernels:
         for step in (self.builtin, self.modular) if self.driver == "rust" else (self.modular, self.builtin):
             step()
         guests = [name for name, machine in scenario.GUESTS.items() if self.asked.all or not machine.more]
+        env.say(f"boot: {self.logs}/tap; console and trace of each guest in {self.logs}/*/")
         tap = scenario.boot(self.driver, self.images, DIFFERENCES, self.logs, guests, indent)
         self.result(tap.guests)
-        env.say(f"boot: {self.logs}/tap; console and trace of each guest in {self.logs}/*/")
         return tap
 
     def torture(self) -> Tap:
         import torture
         self.module("torture", CACHE / "o/torture", "rust", "boot", "pl061", "module", "torture")
+        env.say(f"boot: {self.logs}/tap; consoles in {self.logs}/*/")
         tap = torture.boot(self.images, int(self.asked.seconds or 60), int(self.asked.seed or time.time()), self.logs)
         self.result(tap.guests)
-        env.say(f"boot: {self.logs}/tap; consoles in {self.logs}/*/")
         return tap
 
     def result(self, guests) -> None:
