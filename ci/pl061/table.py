@@ -13,9 +13,14 @@ from env import LOGS
 DRIVERS = {"rust": "Rust", "c": "C"}
 
 
+def code() -> str:
+    """The git tree that is run. A message that changes does not change it."""
+    return build.commits()[build.tip()[0]][1]
+
+
 def keep(path: Path, kind: str, driver: str, guests: dict) -> None:
     """The result of a run: for each guest, how many checks passed and failed, and what is to be said of it."""
-    results.write_json(path, {"tip": build.tip()[1], "kind": kind, "driver": driver, "guests": guests})
+    results.write_json(path, {"tree": code(), "kind": kind, "driver": driver, "guests": guests})
 
 
 def cell(passed: int, failed: int, note: str = "") -> str:
@@ -34,8 +39,9 @@ def table(runs: list[dict]) -> str:
 
 def write() -> int:
     """Of the series as it is: what was run with another one does not count."""
-    tip = build.tip()[1]
-    runs = [run for path in sorted(LOGS.glob("boot/**/result.json")) if (run := json.loads(path.read_text()))["tip"] == tip]
+    tree = code()
+    runs = [run for path in sorted(LOGS.glob("boot/**/result.json"))
+            if (run := json.loads(path.read_text())).get("tree") == tree]
     if not runs:
         env.die(2, "no result of scripts/boot with this series: run it first")
     results.in_readme("boot", table(runs))

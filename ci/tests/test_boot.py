@@ -174,7 +174,7 @@ def test_results_in_readme(toy):
         (results / kind / driver).mkdir(parents=True)
         toy.python(0, "", "-c", "import sys, table; table.keep(*sys.argv[1:4], {'stock': (5, 0), sys.argv[2]: (1, 2, 'note')})",
                    results / kind / driver / "result.json", kind, driver)
-    edit(results / "kasan/rust/result.json", '"tip": "', '"tip": "older')
+    edit(results / "kasan/rust/result.json", '"tree": "', '"tree": "older')
     toy.expect(0, "", "scripts/boot --write")
     assert """<!-- boot -->
 | guest | lockdep: Rust | lockdep: C | rt: Rust |
